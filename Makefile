@@ -1,0 +1,38 @@
+.DEFAULT_GOAL := help
+BIN    := .venv/bin
+STAMP  := .venv/.installed
+PYTHON ?= python3
+HOST   ?= 127.0.0.1
+PORT   ?= 5000
+
+.PHONY: help setup run test lint format check bench clean
+
+help:           ## print these lines
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
+
+setup: $(STAMP) ## make .venv with all that running, testing and the embedded engine need
+
+test: $(STAMP)  ## run every test
+	$(BIN)/pytest -n auto
+
+lint: $(STAMP)  ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP) ## rewrite the code in the house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+check: lint test ## lint and test: what CI runs
+
+clean:          ## remove .venv and caches (data in instance/ stays)
+	rm -rf .venv .nox .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP): pyproject.toml packages/mongokit/pyproject.toml packages/flask-mongokit/pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+	  --editable packages/mongokit --editable packages/flask-mongokit --editable ".[dev]"
+	@touch $@

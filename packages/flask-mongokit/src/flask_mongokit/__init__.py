@@ -1,0 +1,1 @@
+"""Binds MongoKit documents to Flask applications."""

@@ -1,0 +1,1 @@
+"""The MongoKit document mapper on PyMongo 4."""
