@@ -1,0 +1,247 @@
+"""The binding of a document class to a collection: how its documents are read and written."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from bson.binary import UuidRepresentation
+from bson.codec_options import CodecOptions
+
+from mongokit import _driver, migration, references
+from mongokit.dotted import DecodedDotedDict
+from mongokit.schema_document import set_binding
+
+if TYPE_CHECKING:
+    from mongokit.collection import Collection
+    from mongokit.document import Document
+
+D = TypeVar("D", bound="Document")
+
+logger = logging.getLogger("mongokit")
+
+
+class Binding(Generic[D]):
+    """One class in one collection; shared by the manager and all its documents.
+
+    Args:
+        document_class: The class.
+        collection: Where its documents are stored.
+
+    Attributes:
+        document_class: The class.
+        model: What the class declared when the binding was made.
+        collection: The collection as the user sees it.
+        store: The same collection with the codec options that documents are read with.
+        options: How documents are encoded.
+        per_batch: Whether references of a whole batch are fetched together.
+    """
+
+    __slots__ = ("_plain", "collection", "document_class", "model", "options", "per_batch", "store")
+
+    def __init__(self, document_class: type[D], collection: Collection) -> None:
+        model = self.model = document_class.__mongokit__
+        self.document_class = document_class
+        self.collection = collection
+        self.options = document_options(collection.codec_options)
+        reading = self.options
+        if model.dotted and reading.document_class is dict:
+            reading = reading.with_options(document_class=DecodedDotedDict)
+        self.store: Any = collection.with_options(codec_options=reading)
+        self.per_batch = references.are_fetched(document_class)
+        self._plain = (
+            document_class.__init__ is _base_init(document_class)
+            and model.to_python is None
+            and not model.has_references
+            and document_class.migration_handler is None
+        )
+
+    def new(
+        self,
+        doc: Any = None,
+        gen_skel: bool = True,
+        lang: str = "en",
+        fallback_lang: str = "en",
+    ) -> D:
+        """Return a new document of the class, bound to the collection.
+
+        Args:
+            doc: The content; see `Document`.
+            gen_skel: Whether to make the skeleton when there is no content.
+            lang: The current language.
+            fallback_lang: The language for fields without a value in the current one.
+        """
+        cls = self.document_class
+        if self._plain and not doc and gen_skel and lang == fallback_lang == "en":
+            made = cls.__new__(cls)
+            dict.update(made, cls.__mongokit__.construct())
+            set_binding(made, self)
+            return made
+        languages = {} if lang == fallback_lang == "en" else _languages(lang, fallback_lang)
+        return cls(doc=doc, gen_skel=gen_skel, collection=self.collection, **languages)
+
+    def hydrate(self, raw: dict[str, Any], /, *, partial: bool = False) -> D:
+        """Return the document that `raw`, as decoded, is the content of.
+
+        Args:
+            raw: A freshly decoded document; it is not changed.
+            partial: Whether a projection left out fields.
+
+        Raises:
+            AutoReferenceError: A referenced document is not there.
+        """
+        document = self._make(raw, partial=partial)
+        if self.per_batch:
+            references.resolve([document])
+        return self._migrated(document)
+
+    def hydrate_all(self, batch: Sequence[dict[str, Any]], /, *, partial: bool = False) -> list[D]:
+        """Return the documents of one batch; their references take one query per collection.
+
+        Args:
+            batch: Freshly decoded documents.
+            partial: Whether a projection left out fields.
+
+        Raises:
+            AutoReferenceError: A referenced document is not there.
+        """
+        documents = [self._make(raw, partial=partial) for raw in batch]
+        if self.per_batch:
+            references.resolve(documents)
+        return [self._migrated(document) for document in documents]
+
+    def stream(self, cursor: Any, advance: Callable[[], Any], /) -> Iterator[D]:
+        """Yield the cursor's documents.
+
+        Args:
+            cursor: A PyMongo cursor.
+            advance: The driver's own `next` of it.
+        """
+        if self._plain:
+            return self._stream_plain(cursor, advance)
+        return _driver.documents(cursor, advance, self.hydrate)
+
+    def _stream_plain(self, cursor: Any, advance: Callable[[], Any]) -> Iterator[D]:
+        """Yield documents with everything that a document costs in this one loop."""
+        cls = self.document_class
+        new, update, bind = cls.__new__, dict.update, _slot_of(cls).__set__
+        type_field, typed = cls.type_field, self._make
+        buffer_of = _driver.buffer_of
+        while True:
+            try:
+                raw = advance()
+            except StopIteration:
+                return
+            buffer = buffer_of(cursor)
+            while True:
+                if type_field in raw:
+                    yield typed(raw)
+                else:
+                    document = new(cls)
+                    update(document, raw)
+                    bind(document, self)
+                    yield document
+                if not buffer or buffer_of(cursor) is not buffer:
+                    break
+                raw = buffer.popleft()
+
+    def _make(self, raw: dict[str, Any], *, partial: bool = False) -> D:
+        """Return the document of `raw`, with references and migration still to come."""
+        binding = self._for_type(raw)
+        document = binding._build(raw)
+        if partial:
+            document.__dict__["_projected"] = True
+        return document
+
+    def _build(self, raw: dict[str, Any]) -> D:
+        cls = self.document_class
+        if cls.__init__ is not _base_init(cls):
+            return self._through_init(raw)
+        document = cls.__new__(cls)
+        convert = cls.__mongokit__.to_python
+        dict.update(document, raw if convert is None else convert(raw))
+        set_binding(document, self)
+        return document
+
+    def _through_init(self, raw: dict[str, Any]) -> D:
+        """Call the class's own `__init__`, as for every document that is made."""
+        cls = self.document_class
+        if raw:
+            document = cls(doc=raw, collection=self.collection)
+        else:
+            document = cls(doc=raw, gen_skel=False, collection=self.collection)
+        field = cls.type_field
+        if field in raw:  # what is stored stays as it is
+            dict.__setitem__(document, field, raw[field])
+        return document
+
+    def _for_type(self, raw: dict[str, Any]) -> Binding[D]:
+        """Return the binding of the class that the document names, else this one."""
+        field = self.document_class.type_field
+        if field not in raw or raw[field] == self.document_class.__name__:
+            return self
+        name = raw[field]
+        found = registry(self.collection.database.client).get(name)
+        if found is None:
+            if isinstance(name, str) and name not in _warned:
+                _warned.add(name)
+                logger.warning(
+                    "%s %r is not registered: its documents are read as %s",
+                    field,
+                    name,
+                    self.document_class.__name__,
+                )
+            return self
+        binding: Binding[D] = self.collection._binding_of(found)
+        return binding
+
+    def _migrated(self, document: D) -> D:
+        if type(document).migration_handler is not None:
+            migration.migrate_fetched(document)
+        return document
+
+
+_warned: set[str] = set()
+
+
+def registry(client: Any) -> dict[str, type[Any]]:
+    """Return the classes registered on a client by name; none on a client of PyMongo's own.
+
+    Args:
+        client: A `Connection` or `pymongo.MongoClient`.
+    """
+    return getattr(client, "_documents", {})
+
+
+def document_options(options: CodecOptions[Any]) -> CodecOptions[Any]:
+    """Return a collection's codec options as documents use them.
+
+    PyMongo 4 refuses `uuid.UUID` unless told how to store it. Documents store it as every PyMongo
+    before 4 did, so that classic data and code keep working; set `uuidRepresentation` on the
+    connection for another form.
+
+    Args:
+        options: The collection's options.
+    """
+    if options.uuid_representation == UuidRepresentation.UNSPECIFIED:
+        return options.with_options(uuid_representation=UuidRepresentation.PYTHON_LEGACY)
+    return options
+
+
+def _languages(lang: str, fallback_lang: str) -> dict[str, str]:
+    return {"lang": lang, "fallback_lang": fallback_lang}
+
+
+def _slot_of(cls: type) -> Any:
+    """The slot that a document keeps its binding in."""
+    return vars(_base_of(cls))["_binding"]
+
+
+def _base_init(cls: type) -> Any:
+    return vars(_base_of(cls))["__init__"]
+
+
+def _base_of(cls: type) -> type:
+    """`Document`, found through the class: this module is below it."""
+    return next(base for base in cls.__mro__ if "_binding" in vars(base))

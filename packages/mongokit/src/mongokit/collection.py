@@ -1,0 +1,116 @@
+"""The collection: PyMongo's, plus the managers of the classes registered on its connection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from mongokit.binding import Binding, registry
+from mongokit.compiler import Model
+from mongokit.cursor import Cursor, is_partial
+from mongokit.legacy import LegacyCollection, translate_find, with_find_options
+from mongokit.manager import Documents, make_manager
+
+if TYPE_CHECKING:
+    from mongokit.document import Document
+
+D = TypeVar("D", bound="Document")
+
+
+class Collection(LegacyCollection):
+    """A PyMongo collection on which a registered class is found by its name.
+
+    Everything of PyMongo's stays: `find`, `insert_one` and the rest give and take plain dicts,
+    without wrapping or validation.
+
+    Example:
+        >>> db.users.User          # the manager of User in the collection users
+        >>> db.users.insert_one({"name": "Ada"})  # PyMongo
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Make the collection object, as PyMongo does; nothing is sent."""
+        super().__init__(*args, **kwargs)
+        self._managers: dict[str, tuple[Model, Documents[Any]]] = {}
+        self._bindings: dict[type, Binding[Any]] = {}
+
+    def documents(self, document_class: type[D]) -> Documents[D]:
+        """Return the manager of a class in this collection, typed.
+
+        Args:
+            document_class: A `Document` class; it need not be registered.
+
+        Example:
+            >>> user = db.users.documents(User).find_one()  # a User or None, for type checkers too
+        """
+        name = document_class.__name__
+        known = self._managers.get(name)
+        if known is None or known[0] is not document_class.__mongokit__:
+            known = (document_class.__mongokit__, make_manager(document_class, self))
+            self._managers[name] = known
+        return known[1]
+
+    def _binding_of(self, document_class: type[Any]) -> Binding[Any]:
+        binding = self._bindings.get(document_class)
+        if binding is None or binding.model is not document_class.__mongokit__:
+            binding = self._bindings[document_class] = Binding(document_class, self)
+        return binding
+
+    def find(self, *args: Any, **kwargs: Any) -> Cursor[Any]:
+        """Return a cursor over the documents that match, as plain dicts.
+
+        Args:
+            *args: As `pymongo.collection.Collection.find`.
+            **kwargs: The same by name, PyMongo 2's spellings, and `wrap`: a class or a manager
+                whose documents the results shall be.
+
+        Raises:
+            TypeError: Two spellings of one argument.
+
+        Example:
+            >>> db.users.find({"age": {"$gt": 30}}, wrap=User)
+        """
+        wrap = kwargs.pop("wrap", None)
+        args, kwargs, options = translate_find(args, kwargs)
+        target = with_find_options(self, options) if options else self
+        cursor: Cursor[Any] = Cursor(target, *args, **kwargs)
+        if wrap is not None:
+            projection = args[1] if len(args) > 1 else kwargs.get("projection")
+            cursor._wrapped(self._wrapper(wrap), partial=is_partial(projection))
+        return cursor
+
+    def _wrapper(self, wrap: Any) -> Binding[Any]:
+        if isinstance(wrap, Binding):
+            return wrap
+        if not isinstance(wrap, type):
+            wrap = type(wrap)
+        return self._binding_of(getattr(wrap, "__mongokit_of__", wrap))
+
+    def with_options(self, *args: Any, **kwargs: Any) -> Collection:  # type: ignore[override]
+        """Return this collection with other options, as PyMongo does; of this class too."""
+        other = super().with_options(*args, **kwargs)
+        return Collection(
+            self.database,
+            self.name,
+            codec_options=other.codec_options,
+            read_preference=other.read_preference,
+            write_concern=other.write_concern,
+            read_concern=other.read_concern,
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        """Return the manager of the class registered under `name`, else a sub-collection."""
+        if not name.startswith("_"):
+            registered = registry(self.database.client).get(name)
+            if registered is not None:
+                return self.documents(registered)
+        return super().__getattr__(name)
+
+    def __getitem__(self, name: str) -> Collection:
+        """Return the sub-collection `name`; the same object for the same name."""
+        sub: Any = self.database[f"{self.name}.{name}"]
+        found: Collection = sub
+        return found
+
+    def __dir__(self) -> list[str]:
+        """List the attributes and the registered classes."""
+        return sorted({*super().__dir__(), *registry(self.database.client)})

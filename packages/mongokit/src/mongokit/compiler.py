@@ -1,0 +1,555 @@
+"""The one clever module: plain functions, generated from the tree of each class.
+
+`Model` is what a class knows of itself, at `User.__mongokit__`. Its `check` and `construct` are
+generated source, which can be read at `User.__mongokit__.source`:
+
+- `check(doc, options)` is True only if the document is valid. It takes the common case first and
+  answers False whenever it is not sure; then `explain` walks the tree and has the last word. So
+  a mistake here could cost time, but for one thing: True must never be wrong. A property test
+  holds it against a slow reference.
+- `construct()` returns the content of a new document, with defaults, as one dict display.
+
+Nothing else in the package executes generated source.
+"""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from typing import Any
+
+import bson
+from bson import DBRef
+from bson.codec_options import DEFAULT_CODEC_OPTIONS, CodecOptions
+from bson.binary import UuidRepresentation
+
+from mongokit import convert, explain
+from mongokit.dotted import DecodedDotedDict, DotedDict, to_dotted
+from mongokit.errors import DefaultFieldTypeError
+from mongokit.operators import OR
+from mongokit.schema import (
+    ALWAYS_KNOWN,
+    AnyNode,
+    CustomNode,
+    EmbeddedNode,
+    I18nNode,
+    KeyedNode,
+    ListNode,
+    MappingNode,
+    Node,
+    OperatorNode,
+    ReferenceNode,
+    ScalarNode,
+    TupleNode,
+    find,
+    normalize_path,
+    walk,
+)
+from mongokit.types import CustomType
+
+UNBOUND_OPTIONS: CodecOptions[dict[str, Any]] = DEFAULT_CODEC_OPTIONS.with_options(
+    uuid_representation=UuidRepresentation.PYTHON_LEGACY
+)
+"""How a document without a collection is encoded; UUIDs as every PyMongo before 4 did."""
+
+_IMMUTABLE = (type(None), bool, int, float, str, bytes)
+
+
+class Model:
+    """What one class declares, and the functions made of it.
+
+    Attributes:
+        document_class: The class.
+        is_document: Whether it is a `Document`, not only a `SchemaDocument`.
+        tree: The schema tree, None for a class without structure.
+        required: Paths of required fields.
+        validators: Path and functions, in the order of declaration.
+        defaults: Path to default value.
+        i18n: Paths of the fields with one value per language.
+        schemaless: Whether undeclared and missing fields are allowed.
+        dotted: Whether the class has dot notation.
+        check: True if a document is surely valid; generated.
+        construct: Makes a new document's content; generated.
+        to_bson: Makes the stored form, or None if it is the document itself.
+        to_python: Makes the Python form of a stored document in place, or None.
+        has_references: Whether any field is a reference.
+        source: The generated source of `check` and `construct`.
+    """
+
+    def __init__(
+        self,
+        document_class: type,
+        tree: Node | None,
+        *,
+        is_document: bool,
+        required: list[str],
+        validators: dict[str, list[Callable[[Any], Any]]],
+        defaults: dict[str, Any],
+        i18n: list[str],
+        schemaless: bool,
+        dotted: bool,
+        type_field: str | None,
+    ) -> None:
+        self.document_class = document_class
+        self.is_document = is_document
+        self.tree = tree
+        self.required = [normalize_path(path) for path in required]
+        self.validators = [(normalize_path(path), list(fs)) for path, fs in validators.items()]
+        self.defaults = {normalize_path(path): value for path, value in defaults.items()}
+        self.i18n = frozenset(i18n)
+        self.schemaless = schemaless
+        self.dotted = dotted
+        self.type_field = type_field
+        self.to_bson = None if tree is None else convert.to_bson(tree)
+        self.to_python = None if tree is None else convert.to_python(tree)
+        self.has_references = tree is not None and any(
+            isinstance(node, ReferenceNode) for node in walk(tree)
+        )
+        generated = _Generator(self)
+        self.source = generated.source
+        functions = _execute(self.source, generated.names, document_class.__qualname__)
+        self.check: Callable[[Any, CodecOptions[Any]], bool] = functions["check"]
+        self.construct: Callable[[], dict[str, Any]] = functions["construct"]
+        self._skeleton: Callable[[], dict[str, Any]] = functions["skeleton"]
+
+    def skeleton(self) -> dict[str, Any]:
+        """Return the declared fields in their empty forms, without defaults."""
+        return self._skeleton()
+
+    def failures(
+        self, doc: dict[Any, Any], options: CodecOptions[Any] = UNBOUND_OPTIONS
+    ) -> Iterator[Exception]:
+        """Yield every failure of `doc` as an error, the one that `validate()` raises first.
+
+        Args:
+            doc: The document.
+            options: How values that the declaration leaves open are encoded.
+        """
+        return explain.failures(self, doc, options)
+
+
+def _execute(source: str, names: dict[str, Any], class_name: str) -> dict[str, Any]:
+    """Run generated source; known to `linecache`, so that tracebacks and debuggers show it."""
+    filename = f"<mongokit {class_name} {id(names):x}>"
+    exec(compile(source, filename, "exec"), names)
+    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+    return names
+
+
+class _Generator:
+    """Writes the source of one class's functions."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.lines: list[str] = []
+        self.names: dict[str, Any] = {}
+        self.required = set(model.required)
+        self.variables = 0
+        self._check()
+        self._construct()
+        self.source = "\n".join(self.lines) + "\n"
+
+    # Writing.
+
+    def write(self, depth: int, text: str) -> None:
+        self.lines.append("    " * depth + text)
+
+    def constant(self, prefix: str, value: Any) -> str:
+        """Give `value` a name that the source can use, the same one for the same object."""
+        for name, known in self.names.items():
+            if known is value and name.startswith(prefix + "_"):
+                return name
+        name = f"{prefix}_{len(self.names)}"
+        self.names[name] = value
+        return name
+
+    def variable(self) -> str:
+        self.variables += 1
+        return f"v{self.variables}"
+
+    # check(doc, options)
+
+    def _check(self) -> None:
+        model = self.model
+        cls = model.document_class
+        self.names["MISSING"] = explain.MISSING
+        self.names["encode"] = bson.encode
+        self.write(0, "def check(doc, options):")
+        if any(
+            getattr(cls, name) is not getattr(dict, name)
+            for name in ("__getitem__", "__len__", "__contains__", "get", "items", "values")
+        ):
+            # The class changes how it is read; what counts is what is stored.
+            self.names["copy"] = dict.copy
+            self.write(1, "doc = copy(doc)")
+        self.write(1, "try:")
+        start = len(self.lines)
+        self._check_validators()
+        if not self._is_reachable():
+            self.write(2, "return False  # something required is not in this class's own tree")
+        elif model.tree is not None:
+            self._check_document(model.tree)
+        elif model.is_document:
+            self.write(2, "encode(doc, False, options)")
+        if len(self.lines) == start:
+            self.write(2, "pass")
+        self.write(1, "except Exception:")
+        self.write(2, "return False  # `explain` finds out why")
+        self.write(1, "return True")
+
+    def _is_reachable(self) -> bool:
+        """Whether each required path is a node of this class's own tree."""
+        tree = self.model.tree
+        if tree is None:
+            return not self.required
+        own = {id(node) for node in walk(tree)}
+        return all(id(find(tree, path)) in own for path in self.required)
+
+    def _check_validators(self) -> None:
+        for path, functions in self.model.validators:
+            node = self.model.tree and find(self.model.tree, path)
+            value = self.variable()
+            names = [self.constant("validator", function) for function in functions]
+            passes = " and ".join(f"{name}({value})" for name in names)
+            if "." in path or isinstance(node, I18nNode):
+                self.names["present_values"] = explain._present_values
+                tree = self.constant("tree", self.model.tree)
+                self.write(2, f"for {value} in present_values({tree}, doc, {path!r}):")
+                self.write(3, f"if not ({passes}): return False")
+            else:
+                self.write(2, f"{value} = doc.get({path!r})")
+                self.write(2, f"if {value} is not None and not ({passes}): return False")
+
+    def _check_document(self, tree: Node) -> None:
+        if isinstance(tree, MappingNode):
+            self._check_fields(tree, "doc", 2, top=True)
+        elif isinstance(tree, KeyedNode):
+            self._check_keyed(tree, "doc", 2, skip_known=True)
+
+    def _check_fields(self, node: MappingNode, var: str, depth: int, *, top: bool) -> None:
+        own = [key for key in node.fields if key not in ALWAYS_KNOWN]
+        if self.model.schemaless:
+            count = self.variable()
+            self.write(depth, f"{count} = 0")
+            for key in own:
+                self._check_optional(node.fields[key], key, var, depth, count)
+            self._check_undeclared(node, var, depth, count)
+        else:
+            known_id = f"len({var}) - ('_id' in {var})" if top else f"len({var})"
+            self.write(depth, f"if {known_id} != {len(own)}: return False")
+            for key in own:
+                value = self.variable()
+                self.write(depth, f"{value} = {var}[{key!r}]")
+                self._check_value(node.fields[key], value, depth)
+        for key in node.fields:
+            if key in ALWAYS_KNOWN:
+                self._check_optional(node.fields[key], key, var, depth, None)
+
+    def _check_optional(
+        self, node: Node, key: str, var: str, depth: int, count: str | None
+    ) -> None:
+        value = self.variable()
+        self.write(depth, f"{value} = {var}.get({key!r}, MISSING)")
+        self.write(depth, f"if {value} is not MISSING:")
+        if count:
+            self.write(depth + 1, f"{count} += 1")
+        before = len(self.lines)
+        self._check_value(node, value, depth + 1)
+        if len(self.lines) == before and not count:
+            self.write(depth + 1, "pass")
+        if any(path == node.path or path.startswith(node.path + ".") for path in self.required):
+            self.write(depth, "else: return False")
+
+    def _check_undeclared(self, node: MappingNode, var: str, depth: int, count: str) -> None:
+        if self.model.is_document:
+            known = self.constant("declared", ALWAYS_KNOWN | set(node.fields))
+            self.write(depth, f"if {count} != len({var}):")
+            self.write(
+                depth + 1,
+                f"encode({{k: {var}[k] for k in {var} if k not in {known}}}, False, options)",
+            )
+
+    def _check_value(self, node: Node, var: str, depth: int, *, item: bool = False) -> None:
+        """Write what returns False unless the value in `var` passes `node`."""
+        required = not item and node.path in self.required
+        match node:
+            case ScalarNode():
+                self._check_scalar(node, var, depth, required=required)
+            case MappingNode():
+                self._check_mapping(node, var, depth, required=required)
+            case KeyedNode():
+                self._check_container(var, depth, "DICTS", required=required)
+                self._check_keyed(node, var, depth)
+            case ListNode():
+                self._check_container(var, depth, "LISTS", required=required)
+                self._check_list(node, var, depth)
+            case TupleNode():
+                self._check_container(var, depth, "LISTS", required=required)
+                self.write(depth, f"if len({var}) != {len(node.items)}: return False")
+                for index, child in enumerate(node.items):
+                    value = self.variable()
+                    self.write(depth, f"{value} = {var}[{index}]")
+                    self._check_value(child, value, depth, item=True)
+            case I18nNode():
+                self._check_container(var, depth, "DICTS", required=required)
+                value = self.variable()
+                self.write(depth, f"for {value}k, {value} in {var}.items():")
+                self.write(depth + 1, f"if not isinstance({value}k, str): return False")
+                self._check_value(node.inner, value, depth + 1, item=True)
+            case CustomNode():
+                passes = self.constant("custom", _custom_check(node.custom))
+                self.write(depth, f"if not {passes}({var}): return False")
+                self._refuse_none(var, depth, required=required)
+            case _:
+                self._check_rare(node, var, depth, required=required)
+
+    def _check_rare(self, node: Node, var: str, depth: int, *, required: bool) -> None:
+        match node:
+            case AnyNode():
+                authorized = self.constant("authorized", node.authorized)
+                self.write(depth, f"if not isinstance({var}, {authorized}): return False")
+                if self.model.is_document:
+                    self.names["CONTAINERS"] = (dict, list, tuple)
+                    self.write(depth, f"if {var} and isinstance({var}, CONTAINERS):")
+                    self.write(depth + 1, f"encode({{'': {var}}}, False, options)")
+                if required:
+                    self.write(
+                        depth,
+                        f"if {var} is None or (not {var} and isinstance({var}, CONTAINERS)): "
+                        "return False",
+                    )
+                    self.names["CONTAINERS"] = (dict, list, tuple)
+            case OperatorNode():
+                if isinstance(node.operator, OR):
+                    kinds = self.constant("types", node.operator.operands)
+                    test = f"type({var}) not in {kinds}"
+                else:
+                    passes = self.constant("operator", node.operator.validate)
+                    test = f"not {passes}({var})"
+                self.write(depth, f"if {var} is not None and {test}: return False")
+                self._refuse_empty(var, depth, required=required)
+            case EmbeddedNode():
+                model = self.constant("embedded", node.document_class)
+                self.write(depth, f"if {var} is not None:")
+                self.names["DICTS"] = _DICTS
+                self.write(depth + 1, f"if not isinstance({var}, dict): return False")
+                self.write(
+                    depth + 1, f"if not {model}.__mongokit__.check({var}, options): return False"
+                )
+                self._refuse_empty(var, depth, required=required)
+            case ReferenceNode():
+                passes = self.constant("reference", _reference_check(node))
+                self.write(depth, f"if {var} is not None and not {passes}({var}): return False")
+                self._refuse_none(var, depth, required=required)
+            case _:
+                self.write(depth, "return False  # declared with a manager")
+
+    def _refuse_none(self, var: str, depth: int, *, required: bool) -> None:
+        if required:
+            self.write(depth, f"if {var} is None: return False")
+
+    def _refuse_empty(self, var: str, depth: int, *, required: bool) -> None:
+        if required:
+            self.names["CONTAINERS"] = (dict, list, tuple)
+            self.write(
+                depth,
+                f"if {var} is None or (not {var} and isinstance({var}, CONTAINERS)): return False",
+            )
+
+    def _check_scalar(self, node: ScalarNode, var: str, depth: int, *, required: bool) -> None:
+        kind = self.constant("type", node.kind)
+        accepts = self.constant("accepts", node.accepts) if len(node.accepts) > 1 else kind
+        none = "" if required else f"{var} is not None and "
+        self.write(
+            depth,
+            f"if type({var}) is not {kind} and {none}not isinstance({var}, {accepts}): return False",
+        )
+        if issubclass(node.kind, (dict, list, tuple)):
+            if required:
+                self.write(depth, f"if not {var}: return False")
+            if self.model.is_document:
+                self.write(depth, f"if {var}: encode({{'': {var}}}, False, options)")
+
+    def _check_container(self, var: str, depth: int, kinds: str, *, required: bool) -> None:
+        self.names["DICTS"] = _DICTS
+        self.names["LISTS"] = _LISTS
+        self.write(depth, f"if type({var}) not in {kinds}: return False")
+        if required:
+            self.write(depth, f"if not {var}: return False")
+
+    def _check_mapping(self, node: MappingNode, var: str, depth: int, *, required: bool) -> None:
+        self._check_container(var, depth, "DICTS", required=required)
+        if node.fields:
+            self._check_fields(node, var, depth, top=False)
+        elif self.model.is_document:
+            self.write(depth, f"if {var}: encode({{'': {var}}}, False, options)")
+
+    def _check_keyed(
+        self, node: KeyedNode, var: str, depth: int, *, skip_known: bool = False
+    ) -> None:
+        key = self.constant("type", node.key)
+        value = self.variable()
+        self.write(depth, f"for {value}k, {value} in {var}.items():")
+        if skip_known:
+            known = self.constant("known", ALWAYS_KNOWN)
+            self.write(depth + 1, f"if {value}k in {known}: continue")
+        self.write(depth + 1, f"if not isinstance({value}k, {key}): return False")
+        if self.model.is_document and node.key is not str:
+            self.write(depth + 1, f"if not isinstance({value}k, str): return False")
+        self._check_value(node.value, value, depth + 1)
+
+    def _check_list(self, node: ListNode, var: str, depth: int) -> None:
+        value = self.variable()
+        self.write(depth, f"for {value} in {var}:")
+        before = len(self.lines)
+        self._check_value(node.item, value, depth + 1, item=True)
+        if len(self.lines) == before:
+            self.write(depth + 1, "pass")
+
+    # construct()
+
+    def _construct(self) -> None:
+        tree = self.model.tree
+        empty = "{}" if tree is None else self._skeleton(tree, top=True)
+        self.write(0, "")
+        self.write(0, "def skeleton():")
+        self.write(1, f"return {empty}")
+        self.write(0, "")
+        self.write(0, "def construct():")
+        filled = "{}" if tree is None else self._skeleton(tree, top=True, defaults=True)
+        self.write(1, f"out = {filled}")
+        for path, value in sorted(self.model.defaults.items(), key=lambda item: item[0].count(".")):
+            if path not in self._inlined():
+                default = self.constant("default", value)
+                setter = self.constant("set", _default_setter(self.model, path))
+                self.write(1, f"{setter}(out, {default})")
+        self.write(1, "return out")
+
+    def _inlined(self) -> set[str]:
+        """The defaults that can stand in the display: top-level plain values, no other below."""
+        tree = self.model.tree
+        if not isinstance(tree, MappingNode):
+            return set()
+        return {
+            path
+            for path, value in self.model.defaults.items()
+            if path in tree.fields
+            and not isinstance(tree.fields[path], CustomNode)
+            and not any(other.startswith(path + ".") for other in self.model.defaults)
+            and (type(value) in _IMMUTABLE or callable(value))
+        }
+
+    def _skeleton(self, node: Node, *, top: bool = False, defaults: bool = False) -> str:
+        """Return the expression of a field's empty form."""
+        match node:
+            case MappingNode():
+                inlined = self._inlined() if defaults else set()
+                items = ", ".join(
+                    f"{key!r}: {self._inline(key) if key in inlined else self._skeleton(child)}"
+                    for key, child in node.fields.items()
+                )
+                if top:
+                    return f"{{{items}}}"
+                return f"{self._dict()}({{{items}}})" if self.model.dotted else f"{{{items}}}"
+            case KeyedNode() | I18nNode():
+                return f"{self._dict()}()" if self.model.dotted and not top else "{}"
+            case ScalarNode() if issubclass(node.kind, dict):
+                return f"{self._dict()}()" if self.model.dotted else "{}"
+            case ListNode():
+                return "[]"
+            case ScalarNode() if issubclass(node.kind, list):
+                return "[]"
+            case TupleNode():
+                return f"[{', '.join(['None'] * len(node.items))}]"
+            case CustomNode() if node.custom.init_type is not None:
+                return f"{self.constant('init', node.custom.init_type)}()"
+            case _ if node.path and node.path == self.model.type_field:
+                return repr(self.model.document_class.__name__)
+            case _:
+                return "None"
+
+    def _dict(self) -> str:
+        self.names["Doted"] = DecodedDotedDict
+        return "Doted"
+
+    def _inline(self, key: str) -> str:
+        value = self.model.defaults[key]
+        if callable(value):
+            return f"{self.constant('default', value)}()"
+        if type(value) in (type(None), bool, int, str):
+            return repr(value)
+        return self.constant("default", value)
+
+
+_DICTS = frozenset({dict, DotedDict, DecodedDotedDict})
+_LISTS = frozenset({list, tuple})
+
+
+def _custom_check(custom: CustomType) -> Callable[[Any], bool]:
+    python_type, mongo_type = custom.python_type, custom.mongo_type
+    own_check = type(custom).validate is not CustomType.validate
+
+    def passes(value: Any) -> bool:
+        if value is not None and not isinstance(value, python_type):
+            return False
+        if own_check:
+            custom.validate(value, path="")
+        stored = custom.to_bson(value)
+        return stored is None or isinstance(stored, mongo_type)
+
+    return passes
+
+
+def _reference_check(node: ReferenceNode) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, DBRef) or explain.refers_to(node, value)
+
+
+def default_value(value: Any) -> Any:
+    """Return what a new document gets for a declared default: called, or copied deep.
+
+    Args:
+        value: As declared. A callable is called; so are the callables in a list.
+
+    Example:
+        >>> default_value([int, 1])
+        [0, 1]
+    """
+    if callable(value):
+        return value()
+    if isinstance(value, list):
+        return [item() if callable(item) else deepcopy(item) for item in value]
+    return deepcopy(value)
+
+
+def _default_setter(model: Model, path: str) -> Callable[[dict[str, Any], Any], None]:
+    """Return what puts a default at `path` into a new document's content."""
+    node = model.tree and find(model.tree, path, through_lists=False)
+    parts = path.split(".")
+    new_dict = DecodedDotedDict if model.dotted else dict
+
+    def put(target: Any, keys: list[str], declared: Any) -> None:
+        if not isinstance(target, dict):
+            return
+        key, below = keys[0], keys[1:]
+        if key.startswith("$"):
+            for each in list(target):
+                put(target, [each, *below], declared)
+        elif below:
+            if target.get(key) is None:
+                target[key] = new_dict()
+            put(target[key], below, declared)
+        else:
+            value = default_value(declared)
+            if isinstance(node, CustomNode):
+                _check_custom_default(node, path, value)
+            target[key] = to_dotted(value) if model.dotted else value
+
+    return lambda out, declared: put(out, parts, declared)
+
+
+def _check_custom_default(node: CustomNode, path: str, value: Any) -> None:
+    wanted = node.custom.python_type
+    if value is not None and not isinstance(value, wanted):
+        message = f"{path} must be an instance of {wanted.__name__} not {type(value).__name__}"
+        raise DefaultFieldTypeError(message, path=path, value=value)

@@ -1,0 +1,185 @@
+"""The connection: PyMongo's client, with a registry of document classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
+
+from mongokit.database import Database
+from mongokit.errors import DeprecationError
+from mongokit.legacy import LegacyClient, translate_client_options
+from mongokit.schema_document import compile_again_if_changed
+
+if TYPE_CHECKING:
+    from mongokit.document import Document
+    from mongokit.manager import Documents
+
+D = TypeVar("D", bound="Document")
+C = TypeVar("C", bound=type)
+
+
+class Connection(LegacyClient):
+    """A `pymongo.MongoClient` that knows document classes by their names.
+
+    Args:
+        *args: As `pymongo.MongoClient`: host (or a `mongodb://` URI), port, ...
+        **kwargs: As `pymongo.MongoClient`; options of PyMongo 2 that have a meaning today are
+            translated, with a `DeprecationWarning`.
+
+    Raises:
+        pymongo.errors.ConfigurationError: An unknown or malformed option.
+
+    Example:
+        >>> connection = Connection("localhost", 27017)
+        >>> connection.register(User)
+        >>> connection.blog.users.User()
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Make the client, as PyMongo does; it connects at the first operation."""
+        # Before PyMongo's own constructor: attributes that are missing would be databases.
+        self._documents: dict[str, type[Any]] = {}
+        self._databases: dict[str, Database] = {}
+        super().__init__(*args, **translate_client_options(kwargs))
+
+    @overload
+    def register(self, documents: C) -> C: ...
+
+    @overload
+    def register(self, documents: Iterable[type]) -> None: ...
+
+    def register(self, documents: Any) -> Any:
+        """Make classes known on this connection, each under its `__name__`.
+
+        A class of a name that is known already replaces the old one everywhere.
+
+        Args:
+            documents: One class (then the call is usable as a decorator) or several.
+
+        Returns:
+            The class for one class, None for several.
+
+        Raises:
+            TypeError: Something that is no document class.
+
+        Example:
+            >>> @connection.register
+            ... class Tag(Document):
+            ...     structure = {"name": str}
+        """
+        single = isinstance(documents, type)
+        for cls in [documents] if single else list(documents):
+            if not hasattr(cls, "__mongokit__") or not isinstance(cls, type):
+                raise TypeError(f"can't register {cls!r}: it is no Document class")
+            compile_again_if_changed(cls)
+            self._documents[cls.__name__] = cls
+        return documents if single else None
+
+    def documents(self, document_class: type[D]) -> Documents[D]:
+        """Return the manager of a class in the database and collection that it names, typed.
+
+        Args:
+            document_class: A `Document` class with `__database__` and `__collection__`.
+
+        Raises:
+            AttributeError: It lacks one of them.
+        """
+        database = getattr(document_class, "__database__", None)
+        if not database:
+            raise AttributeError(f"{document_class.__name__}: __database__ attribute not found")
+        return self[database].documents(document_class)
+
+    def get_database(self, name: str | None = None, *args: Any, **kwargs: Any) -> Database:
+        """Return a database with other options, as PyMongo does; of our class.
+
+        Args:
+            name: The database's name; None for the one that the URI names.
+            *args: As `pymongo.MongoClient.get_database`.
+            **kwargs: The same by name.
+
+        Raises:
+            pymongo.errors.ConfigurationError: No name, here or in the URI.
+        """
+        return self._ours(super().get_database(name, *args, **kwargs))
+
+    def get_default_database(
+        self, default: str | None = None, *args: Any, **kwargs: Any
+    ) -> Database:
+        """Return the database that the URI names, as PyMongo does; of our class.
+
+        Args:
+            default: The name to take where the URI names none.
+            *args: As `pymongo.MongoClient.get_default_database`.
+            **kwargs: The same by name.
+
+        Raises:
+            pymongo.errors.ConfigurationError: No name, here or in the URI.
+        """
+        return self._ours(super().get_default_database(default, *args, **kwargs))
+
+    def _ours(self, other: Any) -> Database:
+        return Database(
+            self,
+            other.name,
+            codec_options=other.codec_options,
+            read_preference=other.read_preference,
+            write_concern=other.write_concern,
+            read_concern=other.read_concern,
+        )
+
+    def __getitem__(self, name: str) -> Database:
+        """Return the database `name`; the same object for the same name."""
+        known = self._databases.get(name)
+        if known is None:
+            known = self._databases.setdefault(name, Database(self, name))
+        return known
+
+    def __getattr__(self, name: str) -> Any:
+        """Return the manager of the class registered under `name`, else a database."""
+        if not name.startswith("_"):
+            registered = self._documents.get(name)
+            if registered is not None and getattr(registered, "__database__", None):
+                if not getattr(registered, "__collection__", None):
+                    raise AttributeError(
+                        f"{name}: __collection__ attribute not found. You cannot specify the "
+                        "`__database__` attribute without the `__collection__` attribute"
+                    )
+                return self.documents(registered)
+        return super().__getattr__(name)
+
+    def __dir__(self) -> list[str]:
+        """List the attributes and the registered classes that name database and collection."""
+        named = {n for n, cls in self._documents.items() if getattr(cls, "__database__", None)}
+        return sorted({*super().__dir__(), *named})
+
+
+MongoClient = Connection
+ReplicaSetConnection = Connection
+MongoReplicaSetClient = Connection
+
+
+class MasterSlaveConnection:
+    """Master and slave servers, which MongoDB has replaced with replica sets.
+
+    Raises:
+        DeprecationError: Always.
+
+    Example:
+        >>> Connection("mongodb://a,b/?replicaSet=rs&readPreference=secondaryPreferred")
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse."""
+        raise DeprecationError(
+            "master-slave replication no longer exists: use Connection with a replica set and a "
+            "read preference, such as readPreference='secondaryPreferred'"
+        )
+
+
+__all__ = [
+    "Connection",
+    "MasterSlaveConnection",
+    "MongoClient",
+    "MongoReplicaSetClient",
+    "ReplicaSetConnection",
+]

@@ -1,0 +1,183 @@
+"""Between what a document holds and what the database stores: closures made from the tree.
+
+Each function is None where nothing has to be converted, so that classes without CustomTypes,
+languages and references pay nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from bson import DBRef
+
+from mongokit.dotted import DecodedDotedDict, DotedDict
+from mongokit.schema import (
+    CustomNode,
+    EmbeddedNode,
+    I18nNode,
+    KeyedNode,
+    ListNode,
+    MappingNode,
+    Node,
+    ReferenceNode,
+    TupleNode,
+)
+
+Converter = Callable[[Any], Any]
+
+
+def to_bson(node: Node) -> Converter | None:
+    """Return what makes the stored form of a value at `node`, or None if it is the same.
+
+    The function copies what it changes, so that the document keeps its Python form whatever
+    happens to the copy.
+    """
+    if isinstance(node, CustomNode):
+        return node.custom.to_bson
+    if isinstance(node, ReferenceNode):
+        return _to_dbref
+    if isinstance(node, I18nNode):
+        return _i18n_to_bson(to_bson(node.inner))
+    if isinstance(node, EmbeddedNode):
+        return _embedded_to_bson(node.document_class)
+    return _structural(node, to_bson)
+
+
+def to_python(node: Node) -> Converter | None:
+    """Return what makes the Python form of a stored value at `node`, or None if it is the same.
+
+    It copies what it changes too. References stay DBRefs; fetching them is the business of
+    `references`.
+    """
+    if isinstance(node, CustomNode):
+        return _custom_to_python(node)
+    if isinstance(node, I18nNode):
+        return _i18n_to_python(to_python(node.inner))
+    if isinstance(node, EmbeddedNode):
+        model = node.document_class.__mongokit__
+        inner: Converter | None = model.to_python
+        return inner and (lambda value: inner(value) if isinstance(value, dict) else value)
+    return _structural(node, to_python)
+
+
+def _copy(value: dict[Any, Any]) -> dict[Any, Any]:
+    return DecodedDotedDict(value) if isinstance(value, DotedDict) else dict.copy(value)
+
+
+def _structural(node: Node, convert: Callable[[Node], Converter | None]) -> Converter | None:
+    if isinstance(node, MappingNode):
+        return _mapping(node, convert)
+    if isinstance(node, KeyedNode):
+        return _keyed(convert(node.value))
+    if isinstance(node, ListNode):
+        return _list(convert(node.item))
+    if isinstance(node, TupleNode):
+        return _tuple([convert(item) for item in node.items])
+    return None
+
+
+def _mapping(node: MappingNode, convert: Callable[[Node], Converter | None]) -> Converter | None:
+    steps = [(key, f) for key, child in node.fields.items() if (f := convert(child)) is not None]
+    if not steps:
+        return None
+
+    def mapping(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        out = _copy(value)
+        for key, function in steps:
+            if dict.__contains__(out, key):
+                dict.__setitem__(out, key, function(dict.__getitem__(out, key)))
+        return out
+
+    return mapping
+
+
+def _keyed(function: Converter | None) -> Converter | None:
+    if function is None:
+        return None
+
+    def keyed(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        out = _copy(value)
+        for key in dict.keys(value):
+            dict.__setitem__(out, key, function(dict.__getitem__(value, key)))
+        return out
+
+    return keyed
+
+
+def _list(function: Converter | None) -> Converter | None:
+    if function is None:
+        return None
+
+    def items(value: Any) -> Any:
+        return [function(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+    return items
+
+
+def _tuple(functions: list[Converter | None]) -> Converter | None:
+    if not any(functions):
+        return None
+
+    def items(value: Any) -> Any:
+        if not isinstance(value, (list, tuple)) or len(value) != len(functions):
+            return value
+        return [f(item) if f else item for f, item in zip(functions, value, strict=True)]
+
+    return items
+
+
+def _custom_to_python(node: CustomNode) -> Converter:
+    custom = node.custom
+
+    def convert(value: Any) -> Any:
+        # Already in Python form, as in `User({"tags": {1, 2}})`; where both forms are of one type
+        # nothing tells them apart, and the value is taken as stored.
+        if isinstance(value, custom.python_type) and not isinstance(value, custom.mongo_type):
+            return value
+        return custom.to_python(value)
+
+    return convert
+
+
+def _i18n_to_bson(inner: Converter | None) -> Converter:
+    def convert(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return [
+            {"lang": lang, "value": inner(text) if inner else text}
+            for lang, text in dict.items(value)
+        ]
+
+    return convert
+
+
+def _i18n_to_python(inner: Converter | None) -> Converter:
+    def convert(value: Any) -> Any:
+        if not isinstance(value, list):
+            return value
+        return {
+            item["lang"]: inner(item["value"]) if inner else item["value"]
+            for item in value
+            if isinstance(item, dict) and "lang" in item and "value" in item
+        }
+
+    return convert
+
+
+def _embedded_to_bson(document_class: Any) -> Converter | None:
+    inner: Converter | None = document_class.__mongokit__.to_bson
+    if inner is None:
+        return None
+    return lambda value: inner(value) if isinstance(value, dict) else value
+
+
+def _to_dbref(value: Any) -> Any:
+    if value is None or isinstance(value, DBRef):
+        return value
+    collection = value._binding.collection
+    return DBRef(collection.name, dict.get(value, "_id"), collection.database.name)

@@ -1,0 +1,132 @@
+"""The database: PyMongo's, with our collections and the classes that name theirs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from mongokit.binding import registry
+from mongokit.collection import Collection
+from mongokit.legacy import LegacyDatabase
+
+if TYPE_CHECKING:
+    from mongokit.document import Document
+    from mongokit.manager import Documents
+
+D = TypeVar("D", bound="Document")
+
+
+class Database(LegacyDatabase):
+    """A PyMongo database on which a registered class with `__collection__` is found by its name.
+
+    Example:
+        >>> db.User             # the manager of User in the collection it names
+        >>> db["users"] is db.users
+        True
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Make the database object, as PyMongo does; nothing is sent."""
+        super().__init__(*args, **kwargs)
+        self._collections: dict[str, Collection] = {}
+
+    def documents(self, document_class: type[D]) -> Documents[D]:
+        """Return the manager of a class in the collection that it names, typed.
+
+        Args:
+            document_class: A `Document` class with `__collection__`.
+
+        Raises:
+            AttributeError: The class has no `__collection__`.
+
+        Example:
+            >>> db.documents(User).find_one({"name": "Ada"})
+        """
+        return self[collection_name(document_class)].documents(document_class)
+
+    def get_collection(self, name: str, *args: Any, **kwargs: Any) -> Collection:
+        """Return a collection with other options, as PyMongo does; of our class.
+
+        Args:
+            name: The collection's name.
+            *args: As `pymongo.database.Database.get_collection`.
+            **kwargs: The same by name.
+        """
+        other = super().get_collection(name, *args, **kwargs)
+        return Collection(
+            self,
+            name,
+            codec_options=other.codec_options,
+            read_preference=other.read_preference,
+            write_concern=other.write_concern,
+            read_concern=other.read_concern,
+        )
+
+    def create_collection(self, name: str, *args: Any, **kwargs: Any) -> Collection:
+        """Create a collection on the server, as PyMongo does, and return ours.
+
+        Args:
+            name: The collection's name.
+            *args: As `pymongo.database.Database.create_collection`.
+            **kwargs: The same by name.
+
+        Raises:
+            pymongo.errors.CollectionInvalid: There is one of this name already.
+        """
+        made = super().create_collection(name, *args, **kwargs)
+        return self.get_collection(
+            name, made.codec_options, made.read_preference, made.write_concern, made.read_concern
+        )
+
+    def with_options(self, *args: Any, **kwargs: Any) -> Database:  # type: ignore[override]
+        """Return this database with other options, as PyMongo does; of this class too."""
+        other = super().with_options(*args, **kwargs)
+        return Database(
+            self.client,
+            self.name,
+            codec_options=other.codec_options,
+            read_preference=other.read_preference,
+            write_concern=other.write_concern,
+            read_concern=other.read_concern,
+        )
+
+    def __getitem__(self, name: str) -> Collection:
+        """Return the collection `name`; the same object for the same name."""
+        known = self._collections.get(name)
+        if known is None:
+            known = self._collections.setdefault(name, Collection(self, name))
+        return known
+
+    def __getattr__(self, name: str) -> Any:
+        """Return the manager of the class registered under `name`, else a collection."""
+        if not name.startswith("_"):
+            registered = registry(self.client).get(name)
+            if registered is not None and getattr(registered, "__collection__", None):
+                return self.documents(registered)
+        return super().__getattr__(name)
+
+    def __dir__(self) -> list[str]:
+        """List the attributes and the registered classes that name a collection."""
+        named = {
+            name
+            for name, cls in registry(self.client).items()
+            if getattr(cls, "__collection__", None)
+        }
+        return sorted({*super().__dir__(), *named})
+
+
+def collection_name(document_class: type) -> str:
+    """Return the collection that a class names with `__collection__`.
+
+    Args:
+        document_class: A `Document` class.
+
+    Raises:
+        AttributeError: It names none.
+    """
+    name: str | None = getattr(document_class, "__collection__", None)
+    if not name:
+        raise AttributeError(
+            f"{document_class.__name__}: __collection__ attribute not found. "
+            "Name the collection there, or use collection.documents()"
+        )
+    return name

@@ -1,0 +1,323 @@
+"""Document: a dict that follows a declaration and knows the collection that it is stored in."""
+
+from __future__ import annotations
+
+import uuid as uuid_module
+from collections.abc import Mapping
+from datetime import datetime
+from re import Pattern
+from typing import Any, ClassVar
+
+import bson
+from bson import Code, DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
+from bson.raw_bson import RawBSONDocument
+
+from mongokit import _driver, references
+from mongokit.binding import Binding
+from mongokit.compiler import UNBOUND_OPTIONS
+from mongokit.errors import (
+    Failure,
+    MaxDocumentSizeError,
+    OperationFailure,
+    SchemaDocumentError,
+    StructureError,
+)
+from mongokit.legacy import write_concern_from
+from mongokit.queries import Queries, bound
+from mongokit.schema_document import SchemaDocument, as_failure, check, set_binding
+
+
+class Document(SchemaDocument, Queries[Any]):
+    """A document of a collection.
+
+    Register the class on a connection and make documents through the collection:
+    `connection.register(User)`, then `user = db.users.User()`. What `SchemaDocument` declares,
+    a document declares too; beside it:
+
+    Attributes:
+        indexes: The indexes that `generate_index` creates.
+        gridfs: Names of files (and containers) that belong to a document.
+
+    Args:
+        doc: The content. With content, exactly that; without, the skeleton and the defaults.
+        gen_skel: Whether to make the skeleton.
+        collection: Where the document is stored.
+        lang: The current language of i18n fields.
+        fallback_lang: The language that is read where the current one has no value.
+
+    Example:
+        >>> @connection.register
+        ... class User(Document):
+        ...     structure = {"name": str, "email": str}
+        ...     use_dot_notation = True
+        >>> user = db.users.User()
+        >>> user.name = "Ada"
+        >>> user.save()
+        >>> db.users.User.find_one({"name": "Ada"}) == user
+        True
+    """
+
+    __slots__ = ("_binding",)
+
+    authorized_types: ClassVar[list[Any]] = [
+        *SchemaDocument.authorized_types,
+        ObjectId,
+        DBRef,
+        Code,
+        uuid_module.UUID,
+        Pattern,
+        Regex,
+        Decimal128,
+        Int64,
+        Timestamp,
+        MinKey,
+        MaxKey,
+    ]
+    indexes: ClassVar[list[dict[str, Any]]] = []
+    gridfs: ClassVar[Any] = []
+
+    _binding: Binding[Any] | None
+    _is_document: ClassVar[bool] = True
+    _projected: bool = False
+
+    def __init__(
+        self,
+        doc: Mapping[str, Any] | None = None,
+        gen_skel: bool = True,
+        collection: Any = None,
+        lang: str = "en",
+        fallback_lang: str = "en",
+    ) -> None:
+        """Fill the document and bind it."""
+        set_binding(self, None if collection is None else _binding_of(collection, type(self)))
+        SchemaDocument.__init__(self, doc, gen_skel, lang, fallback_lang)
+
+    @property
+    def collection(self) -> Any:
+        """The collection that the document is stored in.
+
+        Raises:
+            ConnectionError: The document was made without one.
+        """
+        return bound(self).collection
+
+    @property
+    def db(self) -> Any:
+        """The database that the document is stored in.
+
+        Raises:
+            ConnectionError: The document was made without a collection.
+        """
+        return bound(self).collection.database
+
+    @property
+    def connection(self) -> Any:
+        """The connection that the document is stored through.
+
+        Raises:
+            ConnectionError: The document was made without a collection.
+        """
+        return bound(self).collection.database.client
+
+    def validate(self, auto_migrate: bool = True) -> None:
+        """Check the document, and the documents that it references, against their declarations.
+
+        Args:
+            auto_migrate: Whether a class with a `migration_handler` migrates a document that
+                does not validate.
+
+        Raises:
+            See `SchemaDocument.validate`; and
+            AutoReferenceError: A referenced document is not stored.
+        """
+        try:
+            check(self, _options_of(self))
+        except StructureError as error:
+            raise _explained(self, error) from error.__cause__
+        if type(self).__mongokit__.has_references:
+            references.validate_referenced(self)
+
+    def errors(self) -> list[Failure]:
+        """Return every reason why the document does not validate; an empty list if it does."""
+        found = type(self).__mongokit__.failures(self, _options_of(self))
+        return [as_failure(error) for error in found]
+
+    def save(
+        self,
+        uuid: bool = False,
+        validate: bool | None = None,
+        safe: bool = True,
+        *args: Any,
+        **kwargs: Any,
+    ) -> None:
+        """Validate the document and store the whole of it.
+
+        A document without `_id` is inserted and gets one; any other replaces the stored document
+        of its `_id`, or is inserted if there is none. If anything fails, the document in memory
+        and the one in the database are as before.
+
+        Args:
+            uuid: Give a document without `_id` the text `{Class}-{uuid4}` as its `_id`.
+            validate: Whether to validate; None means unless the class has `skip_validation`.
+            safe: False asks for no acknowledgement.
+            *args: Part of the classic signature.
+            **kwargs: `session=`, and write concern options: `w`, `j`, `wtimeout`, `fsync`.
+
+        Raises:
+            ConnectionError: The document was made without a collection.
+            SchemaDocumentError: The document does not validate; see `validate`.
+            MaxDocumentSizeError: It is larger than the server accepts; nothing was sent.
+            bson.errors.InvalidDocument: It holds something that BSON can't.
+            pymongo.errors.DuplicateKeyError: A unique index has its values already.
+            pymongo.errors.PyMongoError: Any other error of the driver's. After a network error
+                the write may have happened.
+
+        Example:
+            >>> user = db.users.User({"name": "Ada", "email": "ada@example.org"})
+            >>> user.save()
+        """
+        binding = bound(self)
+        session = kwargs.pop("session", None)
+        must_validate = validate if validate is not None else not self.skip_validation
+        if must_validate or self.migration_handler is not None:
+            self.validate(auto_migrate=False)
+        if type(self).__mongokit__.has_references:
+            references.save_referenced(self, session)
+        if not safe:
+            kwargs.setdefault("w", 0)
+        write_concern, rest = write_concern_from(kwargs)
+        if rest:
+            raise TypeError(f"save() got unexpected arguments: {', '.join(sorted(rest))}")
+        target = binding.collection
+        if write_concern is not None:
+            target = target.with_options(write_concern=write_concern)
+        _store(self, target, _new_id(self, uuid), session)
+
+    def delete(self, *args: Any, **kwargs: Any) -> None:
+        """Remove the stored document of this `_id`.
+
+        Args:
+            *args: Part of the classic signature.
+            **kwargs: `session=`.
+
+        Raises:
+            ConnectionError: The document was made without a collection.
+            KeyError: The document has no `_id`.
+        """
+        identity = dict.__getitem__(self, "_id")
+        bound(self).collection.delete_one({"_id": identity}, session=kwargs.get("session"))
+
+    def reload(self, session: Any = None) -> None:
+        """Replace the content with what is stored under this `_id`.
+
+        Args:
+            session: Read in this session.
+
+        Raises:
+            ConnectionError: The document was made without a collection.
+            KeyError: The document has no `_id`.
+            OperationFailure: No document of this `_id` is stored.
+        """
+        binding = bound(self)
+        identity = dict.__getitem__(self, "_id")
+        raw = binding.store.find_one({"_id": identity}, session=session)
+        if raw is None:
+            raise OperationFailure(
+                f"can't reload: no document with this _id is stored in {binding.collection.name}"
+            )
+        stored = Binding.hydrate(binding, raw)
+        dict.clear(self)
+        dict.update(self, stored)
+        self.__dict__.pop("_projected", None)
+
+    def get_dbref(self) -> DBRef:
+        """Return a reference to this document, with its database.
+
+        Raises:
+            ConnectionError: The document was made without a collection.
+            AssertionError: The document has no `_id`.
+        """
+        collection = bound(self).collection
+        if dict.get(self, "_id") is None:
+            raise AssertionError("You must specify an '_id' for using this method")
+        return DBRef(collection.name, dict.__getitem__(self, "_id"), collection.database.name)
+
+    def get_size(self) -> int:
+        """Return the document's size as BSON in bytes.
+
+        Raises:
+            bson.errors.InvalidDocument: It holds something that BSON can't.
+        """
+        return len(bson.encode(_stored_form(self), False, _options_of(self)))
+
+    def __getattr__(self, name: str) -> Any:
+        """Return the field `name` under dot notation.
+
+        Raises:
+            AttributeError: There is no such field, or the class has no dot notation.
+        """
+        if name == "_binding":  # an `__init__` that did not call ours
+            return None
+        return SchemaDocument.__getattr__(self, name)
+
+
+def _binding_of(collection: Any, cls: Any) -> Binding[Any]:
+    cls = getattr(cls, "__mongokit_of__", cls)
+    if hasattr(type(collection), "_binding_of"):
+        shared: Binding[Any] = collection._binding_of(cls)
+        return shared
+    return Binding(cls, collection)  # a collection of PyMongo's own
+
+
+def _options_of(document: Document) -> Any:
+    binding = document._binding
+    return UNBOUND_OPTIONS if binding is None else binding.options
+
+
+def _explained(document: Document, error: StructureError) -> StructureError:
+    """Say what to do about fields that are missing because a projection left them out."""
+    if document._projected and error.rule == "missing":
+        error.args = (
+            f"{error.args[0]}: the document was read with a projection; read all of it, or "
+            "change a part in place with collection.update_one()",
+        )
+    return error
+
+
+def _new_id(document: Document, uuid: bool) -> Any:
+    """The `_id` that a document without one gets, None for a document that has one."""
+    if dict.get(document, "_id") is not None:
+        return None
+    if uuid:
+        cls = getattr(type(document), "__mongokit_of__", type(document))
+        return f"{cls.__name__}-{uuid_module.uuid4()}"
+    return ObjectId()
+
+
+def _stored_form(document: Document) -> dict[str, Any]:
+    convert = type(document).__mongokit__.to_bson
+    # A plain dict is encoded faster than a subclass of it, and shows no overridden method.
+    return dict.copy(document) if convert is None else convert(document)
+
+
+def _store(document: Document, collection: Any, new_id: Any, session: Any) -> None:
+    """Encode the document once, look at its size, and send those bytes."""
+    binding = bound(document)
+    content = _stored_form(document)
+    if new_id is not None:
+        content.pop("_id", None)
+        content = {"_id": new_id, **content}
+    encoded = bson.encode(content, False, binding.options)
+    limit = _driver.max_bson_size(collection.database.client)
+    if len(encoded) > limit:
+        raise MaxDocumentSizeError(
+            f"{type(document).__name__} is {len(encoded)} bytes as BSON, "
+            f"{len(encoded) - limit} more than the server accepts"
+        )
+    raw = RawBSONDocument(encoded)
+    if new_id is not None:
+        collection.insert_one(raw, session=session)
+        dict.__setitem__(document, "_id", new_id)
+    else:
+        identity = content["_id"]
+        collection.replace_one({"_id": identity}, raw, upsert=True, session=session)

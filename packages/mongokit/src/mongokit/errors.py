@@ -1,0 +1,244 @@
+"""Every error that the mapper raises, as one tree.
+
+    MongoKitError
+    ├── SchemaDocumentError           a class or a document breaks its declaration
+    │   ├── StructureError            unknown or missing fields; a malformed structure
+    │   ├── BadKeyError               a key with a dot, or one that starts with $
+    │   ├── SchemaTypeError           a value of another type than the declared one
+    │   ├── AuthorizedTypeError       a type that no document may hold
+    │   ├── RequireFieldError         a required field without a value
+    │   ├── ValidationError           a validator refused the value
+    │   ├── DefaultFieldTypeError     a default of another type than its field
+    │   ├── DuplicateRequiredError, DuplicateDefaultValueError, DuplicateI18nError
+    │   ├── ModifierOperatorError
+    │   └── i18nError
+    ├── ConnectionError               no collection is bound, or it cannot be reached
+    ├── MultipleResultsFound, BadIndexError, AutoReferenceError, MaxDocumentSizeError,
+    │   OptionConflictError, UpdateQueryError, EvalException, MongoAuthException,
+    └── DeprecationError
+
+`OperationFailure` and `InvalidDocument` are PyMongo's and bson's own.
+"""
+
+from __future__ import annotations
+
+import builtins
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from bson.errors import InvalidDocument
+from pymongo.errors import OperationFailure
+
+__all__ = [
+    "AuthorizedTypeError",
+    "AutoReferenceError",
+    "BadIndexError",
+    "BadKeyError",
+    "ConnectionError",
+    "DefaultFieldTypeError",
+    "DeprecationError",
+    "DuplicateDefaultValueError",
+    "DuplicateI18nError",
+    "DuplicateRequiredError",
+    "EvalException",
+    "Failure",
+    "InvalidDocument",
+    "MaxDocumentSizeError",
+    "ModifierOperatorError",
+    "MongoAuthException",
+    "MongoKitError",
+    "MultipleResultsFound",
+    "OperationFailure",
+    "OptionConflictError",
+    "RequireFieldError",
+    "SchemaDocumentError",
+    "SchemaTypeError",
+    "StructureError",
+    "UpdateQueryError",
+    "ValidationError",
+    "i18nError",
+]
+
+
+class MongoKitError(Exception):
+    """The base of every error that `mongokit` itself defines.
+
+    Example:
+        >>> issubclass(ValidationError, MongoKitError)
+        True
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One reason why a document does not validate.
+
+    Attributes:
+        path: The dotted field name, or '' for the document as a whole.
+        rule: What was broken: 'type', 'required', 'unknown', 'missing', 'validator', ...
+        message: One sentence for a person; the value never stands in it unless the declaration
+            itself lists the allowed values.
+        value: The refused value. Kept out of `repr()`, since it may be a secret.
+
+    Example:
+        >>> Failure("age", "type", "age must be an instance of int not str", "x").path
+        'age'
+    """
+
+    path: str
+    rule: str
+    message: str
+    value: Any = field(default=None, repr=False, compare=False)
+
+
+class SchemaDocumentError(MongoKitError):
+    """A class or a document does not follow its declaration.
+
+    Attributes:
+        path: The dotted field name, or None where no single field is at fault.
+        rule: A short name of the broken rule, for programs.
+        value: The refused value; never part of the text.
+        document_class: The class whose declaration was broken.
+        errors: Every failure of the document, this one first (see `Failure`).
+
+    Example:
+        >>> SchemaDocumentError("x is wrong", path="x").path
+        'x'
+    """
+
+    default_rule: ClassVar[str] = "schema"
+
+    def __init__(
+        self,
+        *args: object,
+        path: str | None = None,
+        rule: str | None = None,
+        value: Any = None,
+        document_class: type | None = None,
+    ) -> None:
+        super().__init__(*args)
+        self.path = path
+        self.rule = rule or self.default_rule
+        self.value = value
+        self.document_class = document_class
+        self.errors: list[Failure] = []
+
+    @property
+    def failure(self) -> Failure:
+        """This error alone, as data."""
+        return Failure(self.path or "", self.rule, str(self), self.value)
+
+
+class StructureError(SchemaDocumentError):
+    """The structure is malformed, or a document's fields are not the declared ones."""
+
+    default_rule = "structure"
+
+
+class BadKeyError(SchemaDocumentError):
+    """A declared key holds a dot or starts with a dollar sign."""
+
+    default_rule = "key"
+
+
+class AuthorizedTypeError(SchemaDocumentError):
+    """A value, or a type key, of a type that the class does not authorize."""
+
+    default_rule = "authorized_type"
+
+
+class SchemaTypeError(SchemaDocumentError):
+    """A value is not of its declared type."""
+
+    default_rule = "type"
+
+
+class RequireFieldError(SchemaDocumentError):
+    """A required field is missing or empty."""
+
+    default_rule = "required"
+
+
+class ValidationError(SchemaDocumentError):
+    """A validator refused a value; what the validator raised is `__cause__`."""
+
+    default_rule = "validator"
+
+
+class DefaultFieldTypeError(SchemaDocumentError):
+    """A default value is not of its field's type."""
+
+    default_rule = "default"
+
+
+class DuplicateRequiredError(SchemaDocumentError):
+    """A field stands twice in `required_fields`."""
+
+    default_rule = "duplicate"
+
+
+class DuplicateDefaultValueError(SchemaDocumentError):
+    """A field has two default values."""
+
+    default_rule = "duplicate"
+
+
+class DuplicateI18nError(SchemaDocumentError):
+    """A field stands twice in `i18n`."""
+
+    default_rule = "duplicate"
+
+
+class ModifierOperatorError(SchemaDocumentError):
+    """An update operator stands where a plain value is wanted."""
+
+    default_rule = "operator"
+
+
+class i18nError(SchemaDocumentError):
+    """A field with several languages is used in a way that it can't be."""
+
+    default_rule = "i18n"
+
+
+class ConnectionError(MongoKitError, builtins.ConnectionError):  # noqa: A001 - the classic name
+    """The document or class is not bound to a collection, or the server can't be reached."""
+
+
+class MongoAuthException(MongoKitError):
+    """The server refused the credentials."""
+
+
+class MultipleResultsFound(MongoKitError):
+    """`one()` matched more than one document."""
+
+
+class BadIndexError(MongoKitError):
+    """An entry of `indexes` is malformed."""
+
+
+class AutoReferenceError(MongoKitError):
+    """A referenced document is not stored where its reference says."""
+
+
+class MaxDocumentSizeError(MongoKitError):
+    """The document is larger than the server accepts (16 MiB unless it says otherwise).
+
+    Raised before any byte is sent. MongoDB manual, "MongoDB Limits and Thresholds".
+    """
+
+
+class OptionConflictError(MongoKitError):
+    """Two options of a class contradict each other."""
+
+
+class UpdateQueryError(MongoKitError):
+    """A migration updates a field that the structure does not have."""
+
+
+class EvalException(MongoKitError):
+    """Server-side evaluation of JavaScript, which MongoDB has removed."""
+
+
+class DeprecationError(MongoKitError):
+    """A call that no longer exists; the text names what takes its place."""

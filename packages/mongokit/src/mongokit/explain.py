@@ -1,0 +1,430 @@
+"""The obvious walk: every failure of a document, in the order that decides which is raised.
+
+The compiled check answers "is it valid?" in one pass; only when it says no does this module walk
+the tree to say why. The order is validators, then CustomTypes, then types and fields level by
+level, then required fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import bson
+from bson import DBRef
+from bson.errors import BSONError
+
+from mongokit.errors import (
+    AuthorizedTypeError,
+    RequireFieldError,
+    SchemaDocumentError,
+    SchemaTypeError,
+    StructureError,
+    ValidationError,
+)
+from mongokit.schema import (
+    ALWAYS_KNOWN,
+    AnyNode,
+    CustomNode,
+    EmbeddedNode,
+    I18nNode,
+    KeyedNode,
+    ListNode,
+    ManagerNode,
+    MappingNode,
+    Node,
+    OperatorNode,
+    ReferenceNode,
+    ScalarNode,
+    TupleNode,
+    children,
+    join,
+    normalize_path,
+    type_key,
+)
+
+if TYPE_CHECKING:
+    from bson.codec_options import CodecOptions
+
+    from mongokit.compiler import Model
+
+E = TypeVar("E", bound=SchemaDocumentError)
+
+MISSING: Any = type("Missing", (), {"__repr__": lambda _self: "MISSING"})()
+"""Stands for a field that a document does not have."""
+
+
+def failures(
+    model: Model, doc: dict[Any, Any], options: CodecOptions[Any], prefix: str = ""
+) -> Iterator[Exception]:
+    """Yield every failure of `doc`, the one that `validate()` raises first.
+
+    Args:
+        model: What the document's class declares.
+        doc: The document.
+        options: How values that the declaration leaves open are encoded.
+        prefix: The path that `doc` stands at, where it is embedded.
+    """
+    yield from validator_failures(model, doc, prefix)
+    yield from type_failures(model, doc, options, prefix)
+
+
+def validator_failures(
+    model: Model, doc: dict[Any, Any], prefix: str = ""
+) -> Iterator[ValidationError]:
+    """Yield what the declared validators refuse, in the order of their declaration."""
+    for path, functions in model.validators:
+        for value in _present_values(model.tree, doc, path):
+            for function in functions:
+                error = run_validator(function, value, join(prefix, path), model.document_class)
+                if error is not None:
+                    yield error
+                    break
+
+
+def type_failures(
+    model: Model, doc: dict[Any, Any], options: CodecOptions[Any], prefix: str = ""
+) -> Iterator[Exception]:
+    """Yield every failure but those of validators."""
+    walk = _Walk(model, options)
+    if model.tree is not None:
+        yield from walk.custom(model.tree, doc, prefix)
+        yield from walk.types(model.tree, doc, prefix)
+    else:
+        yield from walk.encodable(doc, prefix)
+    for path in model.required:
+        for value, node in select(model.tree, doc, path):
+            if is_missing(value, node):
+                where = join(prefix, path)
+                yield RequireFieldError(
+                    f"{where} is required", path=where, document_class=model.document_class
+                )
+                break
+
+
+def run_validator(
+    function: Callable[[Any], Any], value: Any, path: str, document_class: type
+) -> ValidationError | None:
+    """Call one validator and return its refusal as an error, or None.
+
+    Args:
+        function: Returns something true, or raises.
+        value: What the document holds at `path`; never None.
+        path: The dotted field name.
+        document_class: The class that declares the validator.
+    """
+    cause: Exception | None = None
+    try:
+        if function(value):
+            return None
+    except Exception as error:  # noqa: BLE001 - whatever a validator raises is its refusal
+        cause = error
+        text = with_path(str(error), path)
+    else:
+        name = getattr(function, "__name__", None) or type(function).__name__
+        text = f"{path} does not pass the validator {name}"
+    refusal = ValidationError(
+        text,
+        path=path,
+        rule=getattr(function, "rule", None) or getattr(cause, "rule", None),
+        value=value,
+        document_class=document_class,
+    )
+    refusal.__cause__ = cause
+    return refusal
+
+
+def with_path(text: str, path: str) -> str:
+    """Fill the one `%s` of a validator's text with the path; any other text stays as it is.
+
+    Example:
+        >>> with_path("%s is too long", "name")
+        'name is too long'
+        >>> with_path("100% wrong", "name")
+        '100% wrong'
+    """
+    return text.replace("%s", path) if text.count("%s") == 1 else text
+
+
+def is_missing(value: Any, node: Node | None) -> bool:
+    """Tell whether a required field has no value: absent, None, `[]` or `{}`."""
+    if value is MISSING or value is None:
+        return True
+    if isinstance(node, CustomNode):
+        return False
+    return isinstance(value, (list, tuple, dict)) and not value
+
+
+def select(tree: Node | None, doc: Any, path: str) -> Iterator[tuple[Any, Node | None]]:
+    """Yield each value that `path` names in `doc`, with its node; MISSING where there is none."""
+    yield from _select(tree, doc, normalize_path(path).split("."))
+
+
+def _select(
+    node: Node | None, value: Any, parts: Sequence[str]
+) -> Iterator[tuple[Any, Node | None]]:
+    if isinstance(node, ListNode) and parts:
+        for item in value if isinstance(value, (list, tuple)) else ():
+            yield from _select(node.item, item, parts)
+    elif not parts:
+        yield value, node
+    elif not isinstance(value, dict):
+        yield MISSING, None
+    elif isinstance(node, KeyedNode):
+        for item in dict.values(value):
+            yield from _select(node.value, item, parts[1:])
+    else:
+        known = children(node) if node is not None else ()
+        below = next((child for key, child in known if key == parts[0]), None)
+        if parts[0] in value:
+            yield from _select(below, dict.__getitem__(value, parts[0]), parts[1:])
+        else:
+            yield MISSING, None
+
+
+def _present_values(tree: Node | None, doc: Any, path: str) -> Iterator[Any]:
+    for value, node in select(tree, doc, path):
+        if isinstance(node, I18nNode) and isinstance(value, dict):
+            yield from (text for text in value.values() if text is not None)
+        elif value is not None and value is not MISSING:
+            yield value
+
+
+class _Walk:
+    """One class's rules, applied to one document."""
+
+    def __init__(self, model: Model, options: CodecOptions[Any]) -> None:
+        self.model = model
+        self.options = options
+
+    # CustomTypes: the Python form, the type's own check, then the BSON form.
+
+    def custom(self, node: Node, value: Any, path: str) -> Iterator[Exception]:
+        match node:
+            case CustomNode():
+                yield from self._custom(node, value, path)
+            case MappingNode() if isinstance(value, dict):
+                for key, child in node.fields.items():
+                    if key in value:
+                        yield from self.custom(child, dict.__getitem__(value, key), join(path, key))
+            case KeyedNode() if isinstance(value, dict):
+                for item in dict.values(value):
+                    yield from self.custom(node.value, item, join(path, type_key(node.key)))
+            case ListNode() if isinstance(value, (list, tuple)):
+                for item in value:
+                    yield from self.custom(node.item, item, path)
+            case TupleNode() if isinstance(value, (list, tuple)):
+                for child, item in zip(node.items, value, strict=False):
+                    yield from self.custom(child, item, path)
+            case I18nNode() if isinstance(value, dict):
+                for lang, item in dict.items(value):
+                    yield from self.custom(node.inner, item, f"{path} ({lang})")
+
+    def _custom(self, node: CustomNode, value: Any, path: str) -> Iterator[Exception]:
+        custom = node.custom
+        if value is not None and not isinstance(value, custom.python_type):
+            yield self._type_error(path, _names(custom.python_type), value)
+            return
+        try:
+            custom.validate(value, path=path)
+            stored = custom.to_bson(value)
+        except Exception as error:  # noqa: BLE001 - the type's own refusal, passed on as it is
+            if isinstance(error, SchemaDocumentError):
+                error.path = error.path or path
+            yield error
+            return
+        if stored is not None and not isinstance(stored, custom.mongo_type):
+            yield self._type_error(path, _names(custom.mongo_type), stored)
+
+    # Types, and the fields of each level.
+
+    def types(self, node: Node, value: Any, path: str) -> Iterator[Exception]:
+        match node:
+            case MappingNode():
+                yield from self._mapping(node, value, path)
+            case KeyedNode():
+                yield from self._keyed(node, value, path)
+            case ListNode():
+                yield from self._list(node, value, path)
+            case TupleNode():
+                yield from self._tuple(node, value, path)
+            case I18nNode():
+                yield from self._i18n(node, value, path)
+            case ManagerNode():
+                yield SchemaTypeError(
+                    f"{path} is declared with a manager where a class belongs",
+                    path=path,
+                    document_class=self.model.document_class,
+                )
+            case CustomNode():
+                pass  # checked before, in both forms
+            case _ if value is None:
+                pass
+            case ScalarNode():
+                if isinstance(value, node.accepts):
+                    yield from self.encodable(value, path)
+                else:
+                    yield self._type_error(path, node.kind.__name__, value)
+            case AnyNode():
+                yield from self._any(node, value, path)
+            case OperatorNode():
+                if not node.operator.validate(value):
+                    yield self._error(
+                        SchemaTypeError, node.operator.error(path, value), path, value
+                    )
+            case EmbeddedNode():
+                yield from self._embedded(node, value, path)
+            case ReferenceNode():
+                if not (isinstance(value, DBRef) or refers_to(node, value)):
+                    yield self._type_error(path, node.target_name, value)
+
+    def _mapping(self, node: MappingNode, value: Any, path: str) -> Iterator[Exception]:
+        if not isinstance(value, dict):
+            yield self._type_error(path, "dict", value)
+            return
+        if path and not node.fields:
+            yield from self.encodable(value, path)
+            return
+        if self.model.is_document:
+            yield from self._string_keys(value, path)
+        if not self.model.schemaless:
+            yield from self._fields(node, value, path)
+        for key, child in node.fields.items():
+            if key in value:
+                yield from self.types(child, dict.__getitem__(value, key), join(path, key))
+        if self.model.schemaless:
+            undeclared = {
+                key: item
+                for key, item in dict.items(value)
+                if key not in node.fields and key not in ALWAYS_KNOWN
+            }
+            yield from self.encodable(undeclared, path)
+
+    def _fields(self, node: MappingNode, value: Any, path: str) -> Iterator[Exception]:
+        where = f"{self.model.document_class.__name__}" + (f" at {path}" if path else "")
+        unknown = [key for key in value if key not in node.fields and key not in ALWAYS_KNOWN]
+        if unknown:
+            fields = sorted(unknown, key=str)
+            yield self._error(
+                StructureError, f"unknown fields {fields} in {where}", path, rule="unknown"
+            )
+        missed = sorted(key for key in node.fields if key not in value and key not in ALWAYS_KNOWN)
+        if missed:
+            yield self._error(
+                StructureError, f"missed fields {missed} in {where}", path, rule="missing"
+            )
+
+    def _keyed(self, node: KeyedNode, value: Any, path: str) -> Iterator[Exception]:
+        if not isinstance(value, dict):
+            yield self._type_error(path, "dict", value)
+            return
+        below = join(path, type_key(node.key))
+        for key, item in dict.items(value):
+            if not path and key in ALWAYS_KNOWN:
+                continue
+            if not isinstance(key, node.key):
+                yield self._error(
+                    SchemaTypeError,
+                    f"key of {below} must be an instance of {node.key.__name__} "
+                    f"not {type(key).__name__}",
+                    path,
+                )
+            yield from self.types(node.value, item, below)
+        if self.model.is_document:
+            yield from self._string_keys(value, path)
+
+    def _list(self, node: ListNode, value: Any, path: str) -> Iterator[Exception]:
+        if not isinstance(value, (list, tuple)):
+            yield self._type_error(path, "list", value)
+            return
+        for item in value:
+            yield from self.types(node.item, item, path)
+
+    def _tuple(self, node: TupleNode, value: Any, path: str) -> Iterator[Exception]:
+        if not isinstance(value, (list, tuple)):
+            yield self._type_error(path, "list", value)
+        elif len(value) != len(node.items):
+            message = f"{path} must have {len(node.items)} items not {len(value)}"
+            yield self._error(SchemaTypeError, message, path, value, rule="length")
+        else:
+            for child, item in zip(node.items, value, strict=True):
+                yield from self.types(child, item, path)
+
+    def _i18n(self, node: I18nNode, value: Any, path: str) -> Iterator[Exception]:
+        if not isinstance(value, dict):
+            yield self._type_error(path, "dict", value)
+            return
+        for lang, item in dict.items(value):
+            if not isinstance(lang, str):
+                yield self._type_error(f"key of {path}", "str", lang)
+            yield from self.types(node.inner, item, f"{path} ({lang})")
+
+    def _any(self, node: AnyNode, value: Any, path: str) -> Iterator[Exception]:
+        if isinstance(value, node.authorized):
+            yield from self.encodable(value, path)
+        else:
+            message = f"{type(value)} is not an authorized types"
+            yield self._error(AuthorizedTypeError, message, path, value)
+
+    def _embedded(self, node: EmbeddedNode, value: Any, path: str) -> Iterator[Exception]:
+        if isinstance(value, dict):
+            yield from failures(node.document_class.__mongokit__, value, self.options, path)
+        else:
+            yield self._type_error(path, node.document_class.__name__, value)
+
+    # What BSON itself refuses.
+
+    def _string_keys(self, value: dict[Any, Any], path: str) -> Iterator[Exception]:
+        for key in value:
+            if not isinstance(key, str):
+                where = path or self.model.document_class.__name__
+                message = f"key of {where} must be an instance of str not {type(key).__name__}"
+                yield self._error(SchemaTypeError, message, path, rule="key")
+
+    def encodable(self, value: Any, path: str) -> Iterator[Exception]:
+        """What the declaration leaves open must still be something that BSON can hold."""
+        if self.model.is_document and value and isinstance(value, (dict, list, tuple)):
+            error = self._encoding_error(value)
+            if error is not None:
+                yield error
+
+    def _encoding_error(self, value: Any) -> Exception | None:
+        try:
+            bson.encode({"": value}, False, self.options)
+        except (BSONError, OverflowError, ValueError) as error:
+            return error
+        return None
+
+    # Making errors.
+
+    def _type_error(self, path: str, wanted: str, value: Any) -> SchemaTypeError:
+        message = f"{path} must be an instance of {wanted} not {type(value).__name__}"
+        return self._error(SchemaTypeError, message, path, value)
+
+    def _error(
+        self,
+        kind: type[E],
+        message: str,
+        path: str,
+        value: Any = None,
+        rule: str | None = None,
+    ) -> E:
+        return kind(
+            message,
+            path=path or None,
+            rule=rule,
+            value=value,
+            document_class=self.model.document_class,
+        )
+
+
+def refers_to(node: ReferenceNode, value: Any) -> bool:
+    """Tell whether `value` is a document of the class that `node` references, by class or name."""
+    if isinstance(node.target, str):
+        return any(base.__name__ == node.target for base in type(value).__mro__)
+    return isinstance(value, node.target)
+
+
+def _names(kind: Any) -> str:
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    return " or ".join(item.__name__ for item in kinds)

@@ -1,0 +1,201 @@
+"""PyMongo 2's calls for databases and clients."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from pymongo import MongoClient
+from pymongo.database import Database
+from pymongo.errors import OperationFailure
+
+from mongokit.errors import DeprecationError
+from mongokit.legacy._status import statuses_of
+from mongokit.legacy._warnings import warn_call
+
+Document = dict[str, Any]
+
+# MongoDB's error code for a user who is there already.
+_USER_EXISTS = 51003
+
+
+class LegacyDatabase(Database[Document]):
+    """PyMongo 2's calls for a database."""
+
+    def collection_names(self, include_system_collections: bool = True) -> list[str]:
+        """Return the names of the collections.
+
+        Legacy: use `list_collection_names`.
+
+        Args:
+            include_system_collections: Also those whose name starts with `system.`.
+
+        Raises:
+            pymongo.errors.PyMongoError: What `list_collection_names` raises.
+
+        Example:
+            >>> db.collection_names()
+            ['users']
+        """
+        warn_call("collection_names", "list_collection_names()")
+        names = self.list_collection_names()
+        if include_system_collections:
+            return names
+        return [name for name in names if not name.startswith("system.")]
+
+    def last_status(self) -> dict[str, Any]:
+        """Return how this thread's last write through a legacy call of the client ended.
+
+        Legacy: each write returns its result.
+
+        Returns:
+            `n`, `ok`, `err` (None, or the error's text), and what an update answers.
+
+        Example:
+            >>> db.last_status()
+            {'n': 1, 'ok': 1.0, 'err': None}
+        """
+        warn_call("last_status", "the result of the write")
+        status: dict[str, Any] = getattr(
+            statuses_of(self.client), "last", {"n": 0, "ok": 1.0, "err": None}
+        )
+        return dict(status)
+
+    def add_user(
+        self,
+        name: str,
+        password: str | None = None,
+        read_only: bool | None = None,
+        **options: Any,
+    ) -> None:
+        """Create a user of this database, or change the one of this name.
+
+        Legacy: use `db.command("createUser", ...)`.
+
+        Args:
+            name: The user's name.
+            password: The password; None for a user whom another service authenticates.
+            read_only: Give the role that reads, not the one that may do everything.
+            **options: The command's, such as `roles`.
+
+        Raises:
+            pymongo.errors.OperationFailure: The server refuses.
+
+        Example:
+            >>> db.add_user("ada", "secret", roles=["readWrite"])
+        """
+        warn_call("add_user", "command('createUser', ...)")
+        if password is not None:
+            options["pwd"] = password
+        is_chosen = read_only is not None or "roles" in options
+        if self.name == "admin":
+            role = "readAnyDatabase" if read_only else "root"
+        else:
+            role = "read" if read_only else "dbOwner"
+        try:
+            self.command({"createUser": name, "roles": [role], **options})
+        except OperationFailure as error:
+            if error.code != _USER_EXISTS:
+                raise
+            roles = {"roles": [role]} if is_chosen else {}
+            self.command({"updateUser": name, **roles, **options})
+
+    def remove_user(self, name: str) -> None:
+        """Remove a user of this database.
+
+        Legacy: use `db.command("dropUser", name)`.
+
+        Args:
+            name: The user's name.
+
+        Raises:
+            pymongo.errors.OperationFailure: The server refuses, or has no such user.
+
+        Example:
+            >>> db.remove_user("ada")
+        """
+        warn_call("remove_user", "command('dropUser', name)")
+        self.command({"dropUser": name})
+
+    def authenticate(self, *_args: Any, **_options: Any) -> NoReturn:
+        """Say where credentials go now.
+
+        Raises:
+            DeprecationError: Always.
+        """
+        raise DeprecationError(
+            "authenticate() is gone: give the credentials to the client, as"
+            " Connection(username=..., password=..., authSource=...) or in its URI"
+        )
+
+    def logout(self) -> NoReturn:
+        """Say what takes its place.
+
+        Raises:
+            DeprecationError: Always.
+        """
+        raise DeprecationError(
+            "logout() is gone: credentials belong to the client, close() it and make another one"
+        )
+
+    def eval(self, *_args: Any) -> NoReturn:
+        """Say what takes its place.
+
+        Raises:
+            DeprecationError: Always.
+        """
+        raise DeprecationError(
+            "eval() is gone: no server since MongoDB 4.2 runs JavaScript for it; use aggregate()"
+        )
+
+    @property
+    def system_js(self) -> NoReturn:
+        """Say what takes its place.
+
+        Raises:
+            DeprecationError: Always.
+        """
+        raise DeprecationError(
+            "system_js is gone: no server since MongoDB 4.2 runs stored JavaScript;"
+            " the stored functions are documents of db['system.js']"
+        )
+
+
+class LegacyClient(MongoClient[Document]):
+    """PyMongo 2's calls for a client."""
+
+    def database_names(self) -> list[str]:
+        """Return the names of the databases.
+
+        Legacy: use `list_database_names`.
+
+        Raises:
+            pymongo.errors.PyMongoError: What `list_database_names` raises.
+
+        Example:
+            >>> connection.database_names()
+            ['admin', 'flask']
+        """
+        warn_call("database_names", "list_database_names()")
+        return self.list_database_names()
+
+    def disconnect(self) -> None:
+        """Close the client.
+
+        Legacy: use `close`. Unlike then, a closed client can't be used again.
+
+        Example:
+            >>> connection.disconnect()
+        """
+        warn_call("disconnect", "close()")
+        self.close()
+
+    def copy_database(self, *_args: Any, **_options: Any) -> NoReturn:
+        """Say what takes its place.
+
+        Raises:
+            DeprecationError: Always.
+        """
+        raise DeprecationError(
+            "copy_database() is gone: no server since MongoDB 4.2 has the command;"
+            " use mongodump and mongorestore, or aggregate() with $out"
+        )

@@ -1,0 +1,142 @@
+"""OR, NOT and IS: what a structure says where one type is not enough."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+__all__ = ["IS", "NOT", "OR", "SchemaOperator"]
+
+
+class SchemaOperator:
+    """The base of the operators that a structure may hold in place of a type.
+
+    Operators with the same class and the same operands are equal and hash alike.
+
+    Args:
+        *operands: Types for `OR` and `NOT`, values for `IS`.
+
+    Example:
+        >>> OR(int, float) == OR(int, float)
+        True
+    """
+
+    repr: ClassVar[str] = "operator"
+
+    def __init__(self, *operands: Any) -> None:
+        self.operands = operands
+
+    def __iter__(self) -> Any:
+        return iter(self.operands)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, SchemaOperator)
+            and type(self) is type(other)
+            and self.operands == other.operands
+        )
+
+    def __hash__(self) -> int:
+        try:
+            return hash((type(self), self.operands))
+        except TypeError:  # IS may hold lists
+            return hash((type(self), repr(self.operands)))
+
+    def validate(self, value: Any) -> bool:
+        """Tell whether `value` passes; None is never asked.
+
+        Args:
+            value: What a document holds.
+
+        Raises:
+            NotImplementedError: On the base class, which is no operator of its own.
+
+        Example:
+            >>> OR(int, float).validate(1.5)
+            True
+        """
+        raise NotImplementedError
+
+    def error(self, path: str, value: Any) -> str:
+        """Return the sentence that refuses `value` at `path`.
+
+        Args:
+            path: The dotted field name.
+            value: The refused value.
+
+        Example:
+            >>> OR(int, float).error("age", "x")
+            'age must be an instance of <int or float> not str'
+        """
+        return f"{path} must be an instance of {self!r} not {type(value).__name__}"
+
+
+class OR(SchemaOperator):
+    """One of several types, and exactly that type: a subclass does not pass.
+
+    Example:
+        >>> OR(int, str)
+        <int or str>
+    """
+
+    repr = "or"
+
+    def __repr__(self) -> str:
+        return f"<{' or '.join(_name(t) for t in self.operands)}>"
+
+    def validate(self, value: Any) -> bool:
+        """Tell whether the type of `value` is one of the operands."""
+        return type(value) in self.operands
+
+
+class NOT(SchemaOperator):
+    """Any authorized type but these.
+
+    Example:
+        >>> NOT(int, str)
+        <not int, not str>
+    """
+
+    repr = "not"
+
+    def __repr__(self) -> str:
+        return f"<{', '.join(f'not {_name(t)}' for t in self.operands)}>"
+
+    def validate(self, value: Any) -> bool:
+        """Tell whether the type of `value` is none of the operands."""
+        return type(value) not in self.operands
+
+
+class IS(SchemaOperator):
+    """One of these values, with its type: `IS(1)` refuses `True` and `1.0`.
+
+    Example:
+        >>> IS("draft", "done")
+        <is 'draft' or is 'done'>
+    """
+
+    repr = "is"
+
+    def __repr__(self) -> str:
+        return f"<{' or '.join(f'is {operand!r}' for operand in self.operands)}>"
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, IS)
+            and self.operands == other.operands
+            and [type(v) for v in self.operands] == [type(v) for v in other.operands]
+        )
+
+    __hash__ = SchemaOperator.__hash__
+
+    def validate(self, value: Any) -> bool:
+        """Tell whether `value` equals an operand of the same type."""
+        kind = type(value)
+        return any(kind is type(operand) and value == operand for operand in self.operands)
+
+    def error(self, path: str, value: Any) -> str:
+        """Return the sentence that refuses `value` at `path`."""
+        return f"{path} must be in {list(self.operands)!r} not {value}"
+
+
+def _name(operand: Any) -> str:
+    return getattr(operand, "__name__", None) or str(operand)

@@ -1,0 +1,231 @@
+"""What can be asked of a class of documents: the same calls on a manager and on a document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from mongokit.cursor import Cursor, is_partial
+from mongokit.errors import ConnectionError, MultipleResultsFound
+
+if TYPE_CHECKING:
+    from pymongo.client_session import ClientSession
+
+    from mongokit.binding import Binding
+
+D = TypeVar("D")
+
+Filter = Mapping[str, Any]
+
+
+def bound(document: Any) -> Binding[Any]:
+    """Return the binding of a document or manager.
+
+    Args:
+        document: A `Document`.
+
+    Raises:
+        ConnectionError: It was made without a collection.
+    """
+    binding: Binding[Any] | None = document._binding
+    if binding is None:
+        raise ConnectionError(
+            f"No collection found: this {type(document).__name__} was made by the class itself; "
+            "make it with collection.ClassName()"
+        )
+    return binding
+
+
+class Queries(Generic[D]):
+    """Queries whose results are documents of the class.
+
+    Every method takes what the method of that name takes on a PyMongo collection, `session=`
+    included, and PyMongo 2's spellings.
+    """
+
+    __slots__ = ()
+
+    def find(self, *args: Any, **kwargs: Any) -> Cursor[D]:
+        """Return a cursor over the documents that match.
+
+        Args:
+            *args: As `pymongo.collection.Collection.find`: filter, projection, skip, limit, ...
+            **kwargs: The same by name.
+
+        Raises:
+            ConnectionError: This document has no collection.
+            TypeError: Two spellings of one argument.
+
+        Example:
+            >>> [user["name"] for user in db.users.User.find({"age": {"$gt": 30}})]
+            ['Ada']
+        """
+        binding = bound(self)
+        cursor: Cursor[D] = binding.store.find(*args, wrap=binding, **kwargs)
+        return cursor
+
+    def find_one(self, *args: Any, **kwargs: Any) -> D | None:
+        """Return the first document that matches, or None.
+
+        Args:
+            *args: As `find`; a filter that is no mapping means `{"_id": value}`.
+            **kwargs: The same by name.
+
+        Raises:
+            ConnectionError: This document has no collection.
+
+        Example:
+            >>> db.users.User.find_one({"email": "ada@example.org"})
+        """
+        binding = bound(self)
+        raw = binding.store.find_one(*args, **kwargs)
+        if raw is None:
+            return None
+        projection = kwargs.get("projection", kwargs.get("fields")) if kwargs else None
+        if projection is None and len(args) > 1:
+            projection = args[1]
+        found: D = binding.hydrate(raw, partial=is_partial(projection))
+        return found
+
+    def one(self, *args: Any, **kwargs: Any) -> D | None:
+        """Return the only document that matches, or None where there is none.
+
+        Args:
+            *args: As `find`.
+            **kwargs: As `find`.
+
+        Raises:
+            MultipleResultsFound: There is more than one. At most two are read.
+        """
+        found: list[D] = Queries.find(self, *args, **kwargs).limit(2).to_list()
+        if len(found) > 1:
+            raise MultipleResultsFound(
+                f"more than one {type(self).__name__} matches, at most one was expected"
+            )
+        return found[0] if found else None
+
+    def find_random(self, session: ClientSession | None = None) -> D | None:
+        """Return any document of the collection, or None if it is empty.
+
+        Args:
+            session: Run in this session.
+        """
+        binding = bound(self)
+        with binding.store.aggregate([{"$sample": {"size": 1}}], session=session) as results:
+            for raw in results:
+                found: D = binding.hydrate(raw)
+                return found
+        return None
+
+    def get_from_id(self, id: Any, session: ClientSession | None = None) -> D | None:
+        """Return the document with this `_id`, or None.
+
+        Args:
+            id: The `_id`.
+            session: Run in this session.
+        """
+        return Queries.find_one(self, {"_id": id}, session=session)
+
+    def fetch(self, spec: Filter | None = None, *args: Any, **kwargs: Any) -> Cursor[D]:
+        """Return the documents that match and have every declared top-level field.
+
+        Args:
+            spec: A filter; it is not changed.
+            *args: As `find`, from the projection on.
+            **kwargs: As `find`.
+        """
+        return Queries.find(self, _with_fields(type(self), spec), *args, **kwargs)
+
+    def fetch_one(self, spec: Filter | None = None, *args: Any, **kwargs: Any) -> D | None:
+        """Return the only document that `fetch` would, or None.
+
+        Args:
+            spec: A filter; it is not changed.
+            *args: As `find`, from the projection on.
+            **kwargs: As `find`.
+
+        Raises:
+            MultipleResultsFound: There is more than one.
+        """
+        return Queries.one(self, _with_fields(type(self), spec), *args, **kwargs)
+
+    def find_and_modify(self, *args: Any, **kwargs: Any) -> D | None:
+        """Change one document and return it as it was, or with `new=True` as it is now.
+
+        Args:
+            *args: As PyMongo 2's `Collection.find_and_modify`: query, update, upsert, ...
+            **kwargs: The same by name.
+        """
+        binding = bound(self)
+        raw = binding.store.find_and_modify(*args, **kwargs)
+        if not raw or kwargs.get("full_response"):
+            return cast("D | None", raw or None)
+        found: D = binding.hydrate(raw, partial=is_partial(kwargs.get("fields")))
+        return found
+
+    def find_fulltext(self, search: str, **kwargs: Any) -> dict[str, list[dict[str, Any]]]:
+        """Search the collection's text index.
+
+        Args:
+            search: The words.
+            **kwargs: `filter`, `project` (the projection), `limit` (100 unless given) and
+                `language`, as the old `text` command had them.
+
+        Returns:
+            `{"results": [{"score": float, "obj": document}]}`, the best first.
+
+        Raises:
+            pymongo.errors.OperationFailure: There is no text index.
+        """
+        binding = bound(self)
+        text: dict[str, Any] = {"$search": search}
+        if language := kwargs.pop("language", None):
+            text["$language"] = language
+        query = {**(kwargs.pop("filter", None) or {}), "$text": text}
+        projection = kwargs.pop("project", None)
+        score = {"$meta": "textScore"}
+        fields = dict.fromkeys(projection, 1) if isinstance(projection, list) else projection or {}
+        limit = kwargs.pop("limit", 100)
+        cursor = binding.collection.find(query, {**fields, "__score": score}, **kwargs)
+        results = []
+        for raw in cursor.sort([("__score", score)]).limit(limit):
+            value = raw.pop("__score")
+            results.append(
+                {"score": value, "obj": binding.hydrate(raw, partial=is_partial(projection))}
+            )
+        return {"results": results}
+
+    def distinct(self, key: str, *args: Any, **kwargs: Any) -> list[Any]:
+        """Return the distinct values of a field.
+
+        Args:
+            key: The dotted field name.
+            *args: As `pymongo.collection.Collection.distinct`.
+            **kwargs: The same by name.
+        """
+        values: list[Any] = bound(self).collection.distinct(key, *args, **kwargs)
+        return values
+
+    def count(self, *args: Any, **kwargs: Any) -> int:
+        """Return how many documents match.
+
+        Args:
+            *args: A filter; without one, all documents are counted.
+            **kwargs: As `pymongo.collection.Collection.count_documents`.
+        """
+        filter = args[0] if args else kwargs.pop("filter", {})
+        return bound(self).collection.count_documents(filter, **kwargs)
+
+
+def _with_fields(cls: Any, spec: Filter | None) -> dict[str, Any]:
+    """A filter that also wants every declared top-level field to exist."""
+    merged: dict[str, Any] = dict(spec or {})
+    for field in cls.structure or {}:
+        if not isinstance(field, str) or field == "_id":
+            continue
+        given = merged.get(field)
+        if field not in merged:
+            merged[field] = {"$exists": True}
+        elif isinstance(given, Mapping) and any(str(key).startswith("$") for key in given):
+            merged[field] = {"$exists": True, **given}
+    return merged
