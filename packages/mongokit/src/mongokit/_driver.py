@@ -1,8 +1,8 @@
 """PyMongo's private names: all that the mapper needs of them, each with a public way beside it.
 
 Private names change without notice, so no other module uses one. Where a name is missing, or is
-not what it was, the public way gives the same result, only slower. Compared with the source of
-PyMongo 4.9 to 4.20, and run on both.
+not what it was, the public way gives the same result, only slower. Compared with the sources of
+PyMongo 4.9 and 4.20; the tests were run on 4.9, 4.11, 4.13, 4.16 and 4.20.
 """
 
 from __future__ import annotations

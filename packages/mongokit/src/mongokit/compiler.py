@@ -3,10 +3,12 @@
 `Model` is what a class knows of itself, at `User.__mongokit__`. Its `check` and `construct` are
 generated source, which can be read at `User.__mongokit__.source`:
 
-- `check(doc, options)` is True only if the document is valid. It takes the common case first and
-  answers False whenever it is not sure; then `explain` walks the tree and has the last word. So
-  a mistake here could cost time, but for one thing: True must never be wrong. A property test
-  holds it against a slow reference.
+- `check(doc, options)` is 0 unless the document is surely valid. It takes the common case first
+  and answers 0 whenever it is not sure; then `explain` walks the tree and has the last word. So
+  a mistake here could only cost time, but for one thing: it must never pass what is not valid. A
+  property test holds it against a slow reference. What it answers for a valid document is an
+  upper bound on its size as BSON, gathered on the way: only a document whose bound is large is
+  encoded to know its size.
 - `construct()` returns the content of a new document, with defaults, as one dict display.
 
 Nothing else in the package executes generated source.
@@ -21,8 +23,8 @@ from typing import Any
 
 import bson
 from bson import DBRef
-from bson.codec_options import DEFAULT_CODEC_OPTIONS, CodecOptions
 from bson.binary import UuidRepresentation
+from bson.codec_options import DEFAULT_CODEC_OPTIONS, CodecOptions
 
 from mongokit import convert, explain
 from mongokit.dotted import DecodedDotedDict, DotedDict, to_dotted
@@ -69,7 +71,7 @@ class Model:
         i18n: Paths of the fields with one value per language.
         schemaless: Whether undeclared and missing fields are allowed.
         dotted: Whether the class has dot notation.
-        check: True if a document is surely valid; generated.
+        check: An upper bound on the BSON size of a valid document, else 0; generated.
         construct: Makes a new document's content; generated.
         to_bson: Makes the stored form, or None if it is the document itself.
         to_python: Makes the Python form of a stored document in place, or None.
@@ -109,7 +111,7 @@ class Model:
         generated = _Generator(self)
         self.source = generated.source
         functions = _execute(self.source, generated.names, document_class.__qualname__)
-        self.check: Callable[[Any, CodecOptions[Any]], bool] = functions["check"]
+        self.check: Callable[[Any, CodecOptions[Any]], int] = functions["check"]
         self.construct: Callable[[], dict[str, Any]] = functions["construct"]
         self._skeleton: Callable[[], dict[str, Any]] = functions["skeleton"]
 
@@ -168,7 +170,7 @@ class _Generator:
         self.variables += 1
         return f"v{self.variables}"
 
-    # check(doc, options)
+    # The check.
 
     def _check(self) -> None:
         model = self.model
@@ -176,6 +178,7 @@ class _Generator:
         self.names["MISSING"] = explain.MISSING
         self.names["encode"] = bson.encode
         self.write(0, "def check(doc, options):")
+        self.write(1, f"n = {max(1, self._fixed_size(model.tree))}")
         if any(
             getattr(cls, name) is not getattr(dict, name)
             for name in ("__getitem__", "__len__", "__contains__", "get", "items", "values")
@@ -187,16 +190,16 @@ class _Generator:
         start = len(self.lines)
         self._check_validators()
         if not self._is_reachable():
-            self.write(2, "return False  # something required is not in this class's own tree")
+            self.write(2, "return 0  # something required is not in this class's own tree")
         elif model.tree is not None:
             self._check_document(model.tree)
         elif model.is_document:
-            self.write(2, "encode(doc, False, options)")
+            self.write(2, "n += len(encode(doc, False, options))")
         if len(self.lines) == start:
             self.write(2, "pass")
         self.write(1, "except Exception:")
-        self.write(2, "return False  # `explain` finds out why")
-        self.write(1, "return True")
+        self.write(2, "return 0  # `explain` finds out why")
+        self.write(1, "return n")
 
     def _is_reachable(self) -> bool:
         """Whether each required path is a node of this class's own tree."""
@@ -216,10 +219,10 @@ class _Generator:
                 self.names["present_values"] = explain._present_values
                 tree = self.constant("tree", self.model.tree)
                 self.write(2, f"for {value} in present_values({tree}, doc, {path!r}):")
-                self.write(3, f"if not ({passes}): return False")
+                self.write(3, f"if not ({passes}): return 0")
             else:
                 self.write(2, f"{value} = doc.get({path!r})")
-                self.write(2, f"if {value} is not None and not ({passes}): return False")
+                self.write(2, f"if {value} is not None and not ({passes}): return 0")
 
     def _check_document(self, tree: Node) -> None:
         if isinstance(tree, MappingNode):
@@ -237,7 +240,7 @@ class _Generator:
             self._check_undeclared(node, var, depth, count)
         else:
             known_id = f"len({var}) - ('_id' in {var})" if top else f"len({var})"
-            self.write(depth, f"if {known_id} != {len(own)}: return False")
+            self.write(depth, f"if {known_id} != {len(own)}: return 0")
             for key in own:
                 value = self.variable()
                 self.write(depth, f"{value} = {var}[{key!r}]")
@@ -259,16 +262,14 @@ class _Generator:
         if len(self.lines) == before and not count:
             self.write(depth + 1, "pass")
         if any(path == node.path or path.startswith(node.path + ".") for path in self.required):
-            self.write(depth, "else: return False")
+            self.write(depth, "else: return 0")
 
     def _check_undeclared(self, node: MappingNode, var: str, depth: int, count: str) -> None:
         if self.model.is_document:
             known = self.constant("declared", ALWAYS_KNOWN | set(node.fields))
             self.write(depth, f"if {count} != len({var}):")
-            self.write(
-                depth + 1,
-                f"encode({{k: {var}[k] for k in {var} if k not in {known}}}, False, options)",
-            )
+            rest = f"{{k: {var}[k] for k in {var} if k not in {known}}}"
+            self.write(depth + 1, f"n += len(encode({rest}, False, options))")
 
     def _check_value(self, node: Node, var: str, depth: int, *, item: bool = False) -> None:
         """Write what returns False unless the value in `var` passes `node`."""
@@ -286,7 +287,7 @@ class _Generator:
                 self._check_list(node, var, depth)
             case TupleNode():
                 self._check_container(var, depth, "LISTS", required=required)
-                self.write(depth, f"if len({var}) != {len(node.items)}: return False")
+                self.write(depth, f"if len({var}) != {len(node.items)}: return 0")
                 for index, child in enumerate(node.items):
                     value = self.variable()
                     self.write(depth, f"{value} = {var}[{index}]")
@@ -295,11 +296,12 @@ class _Generator:
                 self._check_container(var, depth, "DICTS", required=required)
                 value = self.variable()
                 self.write(depth, f"for {value}k, {value} in {var}.items():")
-                self.write(depth + 1, f"if not isinstance({value}k, str): return False")
+                self.write(depth + 1, f"if not isinstance({value}k, str): return 0")
+                self.write(depth + 1, f"n += {64 + self._fixed_size(node.inner)}")
                 self._check_value(node.inner, value, depth + 1, item=True)
             case CustomNode():
                 passes = self.constant("custom", _custom_check(node.custom))
-                self.write(depth, f"if not {passes}({var}): return False")
+                self.write(depth, f"if not {passes}({var}): return 0")
                 self._refuse_none(var, depth, required=required)
             case _:
                 self._check_rare(node, var, depth, required=required)
@@ -308,16 +310,17 @@ class _Generator:
         match node:
             case AnyNode():
                 authorized = self.constant("authorized", node.authorized)
-                self.write(depth, f"if not isinstance({var}, {authorized}): return False")
+                self.write(depth, f"if not isinstance({var}, {authorized}): return 0")
                 if self.model.is_document:
                     self.names["CONTAINERS"] = (dict, list, tuple)
                     self.write(depth, f"if {var} and isinstance({var}, CONTAINERS):")
-                    self.write(depth + 1, f"encode({{'': {var}}}, False, options)")
+                    self.write(depth + 1, f"n += len(encode({{'': {var}}}, False, options))")
+                    self.write(depth, f"elif isinstance({var}, (str, bytes)): n += 4 * len({var})")
                 if required:
                     self.write(
                         depth,
                         f"if {var} is None or (not {var} and isinstance({var}, CONTAINERS)): "
-                        "return False",
+                        "return 0",
                     )
                     self.names["CONTAINERS"] = (dict, list, tuple)
             case OperatorNode():
@@ -327,63 +330,79 @@ class _Generator:
                 else:
                     passes = self.constant("operator", node.operator.validate)
                     test = f"not {passes}({var})"
-                self.write(depth, f"if {var} is not None and {test}: return False")
+                self.write(depth, f"if {var} is not None and {test}: return 0")
+                self.write(depth, f"if isinstance({var}, (str, bytes)): n += 4 * len({var})")
                 self._refuse_empty(var, depth, required=required)
             case EmbeddedNode():
                 model = self.constant("embedded", node.document_class)
                 self.write(depth, f"if {var} is not None:")
                 self.names["DICTS"] = _DICTS
-                self.write(depth + 1, f"if not isinstance({var}, dict): return False")
-                self.write(
-                    depth + 1, f"if not {model}.__mongokit__.check({var}, options): return False"
-                )
+                self.write(depth + 1, f"if not isinstance({var}, dict): return 0")
+                size = self.variable()
+                self.write(depth + 1, f"{size} = {model}.__mongokit__.check({var}, options)")
+                self.write(depth + 1, f"if not {size}: return 0")
+                self.write(depth + 1, f"n += {size}")
                 self._refuse_empty(var, depth, required=required)
             case ReferenceNode():
                 passes = self.constant("reference", _reference_check(node))
-                self.write(depth, f"if {var} is not None and not {passes}({var}): return False")
+                self.write(depth, f"if {var} is not None and not {passes}({var}): return 0")
                 self._refuse_none(var, depth, required=required)
             case _:
-                self.write(depth, "return False  # declared with a manager")
+                self.write(depth, "return 0  # declared with a manager")
 
     def _refuse_none(self, var: str, depth: int, *, required: bool) -> None:
         if required:
-            self.write(depth, f"if {var} is None: return False")
+            self.write(depth, f"if {var} is None: return 0")
 
     def _refuse_empty(self, var: str, depth: int, *, required: bool) -> None:
         if required:
             self.names["CONTAINERS"] = (dict, list, tuple)
             self.write(
                 depth,
-                f"if {var} is None or (not {var} and isinstance({var}, CONTAINERS)): return False",
+                f"if {var} is None or (not {var} and isinstance({var}, CONTAINERS)): return 0",
             )
 
     def _check_scalar(self, node: ScalarNode, var: str, depth: int, *, required: bool) -> None:
         kind = self.constant("type", node.kind)
         accepts = self.constant("accepts", node.accepts) if len(node.accepts) > 1 else kind
         none = "" if required else f"{var} is not None and "
-        self.write(
-            depth,
-            f"if type({var}) is not {kind} and {none}not isinstance({var}, {accepts}): return False",
-        )
+        wrong = f"type({var}) is not {kind} and {none}not isinstance({var}, {accepts})"
+        self.write(depth, f"if {wrong}: return 0")
+        if issubclass(node.kind, (str, bytes)):
+            self.write(
+                depth, f"n += 4 * len({var})" if required else f"if {var}: n += 4 * len({var})"
+            )
         if issubclass(node.kind, (dict, list, tuple)):
             if required:
-                self.write(depth, f"if not {var}: return False")
+                self.write(depth, f"if not {var}: return 0")
             if self.model.is_document:
-                self.write(depth, f"if {var}: encode({{'': {var}}}, False, options)")
+                self.write(depth, f"if {var}: n += len(encode({{'': {var}}}, False, options))")
 
     def _check_container(self, var: str, depth: int, kinds: str, *, required: bool) -> None:
         self.names["DICTS"] = _DICTS
         self.names["LISTS"] = _LISTS
-        self.write(depth, f"if type({var}) not in {kinds}: return False")
+        self.write(depth, f"if type({var}) not in {kinds}: return 0")
         if required:
-            self.write(depth, f"if not {var}: return False")
+            self.write(depth, f"if not {var}: return 0")
 
     def _check_mapping(self, node: MappingNode, var: str, depth: int, *, required: bool) -> None:
         self._check_container(var, depth, "DICTS", required=required)
         if node.fields:
             self._check_fields(node, var, depth, top=False)
         elif self.model.is_document:
-            self.write(depth, f"if {var}: encode({{'': {var}}}, False, options)")
+            self.write(depth, f"if {var}: n += len(encode({{'': {var}}}, False, options))")
+
+    def _fixed_size(self, node: Node | None) -> int:
+        """A bound on what the BSON of a node takes, apart from texts, bytes and items."""
+        match node:
+            case MappingNode():
+                return 64 + sum(
+                    4 * len(key) + self._fixed_size(child) for key, child in node.fields.items()
+                )
+            case TupleNode():
+                return 64 + sum(self._fixed_size(child) for child in node.items)
+            case _:
+                return 64
 
     def _check_keyed(
         self, node: KeyedNode, var: str, depth: int, *, skip_known: bool = False
@@ -394,20 +413,23 @@ class _Generator:
         if skip_known:
             known = self.constant("known", ALWAYS_KNOWN)
             self.write(depth + 1, f"if {value}k in {known}: continue")
-        self.write(depth + 1, f"if not isinstance({value}k, {key}): return False")
+        self.write(depth + 1, f"if not isinstance({value}k, {key}): return 0")
         if self.model.is_document and node.key is not str:
-            self.write(depth + 1, f"if not isinstance({value}k, str): return False")
+            self.write(depth + 1, f"if not isinstance({value}k, str): return 0")
+        size = self._fixed_size(node.value)
+        self.write(depth + 1, f"n += {size} + (4 * len({value}k) if {value}k else 0)")
         self._check_value(node.value, value, depth + 1)
 
     def _check_list(self, node: ListNode, var: str, depth: int) -> None:
         value = self.variable()
+        self.write(depth, f"n += {self._fixed_size(node.item)} * len({var})")
         self.write(depth, f"for {value} in {var}:")
         before = len(self.lines)
         self._check_value(node.item, value, depth + 1, item=True)
         if len(self.lines) == before:
             self.write(depth + 1, "pass")
 
-    # construct()
+    # A new document's content.
 
     def _construct(self) -> None:
         tree = self.model.tree
@@ -484,6 +506,7 @@ class _Generator:
 
 _DICTS = frozenset({dict, DotedDict, DecodedDotedDict})
 _LISTS = frozenset({list, tuple})
+_SIZED = (str, bytes, dict, list, tuple)
 
 
 def _custom_check(custom: CustomType) -> Callable[[Any], bool]:
@@ -496,6 +519,8 @@ def _custom_check(custom: CustomType) -> Callable[[Any], bool]:
         if own_check:
             custom.validate(value, path="")
         stored = custom.to_bson(value)
+        if isinstance(stored, _SIZED) and len(stored) > 1000:
+            return False  # not wrong, but too large for a document's size to be guessed
         return stored is None or isinstance(stored, mongo_type)
 
     return passes

@@ -135,11 +135,12 @@ def _custom_to_python(node: CustomNode) -> Converter:
     custom = node.custom
 
     def convert(value: Any) -> Any:
-        # Already in Python form, as in `User({"tags": {1, 2}})`; where both forms are of one type
+        # Anything that is not in BSON form stays: Python form, as in `User({"tags": {1, 2}})`, and
+        # what neither form has, which `validate` refuses. Where both forms are of one type
         # nothing tells them apart, and the value is taken as stored.
-        if isinstance(value, custom.python_type) and not isinstance(value, custom.mongo_type):
-            return value
-        return custom.to_python(value)
+        if value is None or isinstance(value, custom.mongo_type):
+            return custom.to_python(value)
+        return value
 
     return convert
 

@@ -69,7 +69,7 @@ class Cursor(LegacyCursor, Generic[D]):
                 raise
         return wrap.hydrate(super().next(), partial=self._partial)
 
-    __next__ = next
+    __next__ = next  # noqa: A003 - PyMongo's name
 
     def __iter__(self) -> Any:
         """Return an iterator over the documents; it shares its position with the cursor."""

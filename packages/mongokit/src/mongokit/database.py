@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from bson import DBRef
+
 from mongokit.binding import registry
 from mongokit.collection import Collection
 from mongokit.legacy import LegacyDatabase
@@ -42,6 +44,27 @@ class Database(LegacyDatabase):
             >>> db.documents(User).find_one({"name": "Ada"})
         """
         return self[collection_name(document_class)].documents(document_class)
+
+    def dereference(  # type: ignore[override]
+        self, dbref: DBRef, model: type[Any] | None = None, **kwargs: Any
+    ) -> Any:
+        """Return what a DBRef points to, as PyMongo does, or as a document of a class.
+
+        Args:
+            dbref: The reference; with `model` it may point into another database.
+            model: The class of the result; None for a plain dict.
+            **kwargs: As `pymongo.database.Database.dereference`.
+
+        Raises:
+            ValueError: Without `model`, the reference points into another database.
+
+        Example:
+            >>> db.dereference(ref, model=User)
+        """
+        if model is None:
+            return super().dereference(dbref, **kwargs)
+        database: Any = self.client[dbref.database] if dbref.database else self
+        return database[dbref.collection].documents(model).find_one({"_id": dbref.id}, **kwargs)
 
     def get_collection(self, name: str, *args: Any, **kwargs: Any) -> Collection:
         """Return a collection with other options, as PyMongo does; of our class.

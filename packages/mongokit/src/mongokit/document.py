@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid as uuid_module
 from collections.abc import Mapping
-from datetime import datetime
 from re import Pattern
 from typing import Any, ClassVar
 
@@ -19,12 +18,15 @@ from mongokit.errors import (
     Failure,
     MaxDocumentSizeError,
     OperationFailure,
-    SchemaDocumentError,
     StructureError,
 )
 from mongokit.legacy import write_concern_from
 from mongokit.queries import Queries, bound
 from mongokit.schema_document import SchemaDocument, as_failure, check, set_binding
+
+# A document whose estimate is above this is encoded to know its size: far below every server's
+# limit, far above the common document.
+_LARGE = 4 * 1024 * 1024
 
 
 class Document(SchemaDocument, Queries[Any]):
@@ -129,11 +131,14 @@ class Document(SchemaDocument, Queries[Any]):
         Raises:
             See `SchemaDocument.validate`; and
             AutoReferenceError: A referenced document is not stored.
+            MaxDocumentSizeError: It is larger than the server accepts.
         """
         try:
-            check(self, _options_of(self))
+            bound_on_size = check(self, _options_of(self))
         except StructureError as error:
             raise _explained(self, error) from error.__cause__
+        if bound_on_size > _LARGE:
+            _check_size(self, bson.encode(_stored_form(self), False, _options_of(self)))
         if type(self).__mongokit__.has_references:
             references.validate_referenced(self)
 
@@ -277,10 +282,8 @@ def _options_of(document: Document) -> Any:
 def _explained(document: Document, error: StructureError) -> StructureError:
     """Say what to do about fields that are missing because a projection left them out."""
     if document._projected and error.rule == "missing":
-        error.args = (
-            f"{error.args[0]}: the document was read with a projection; read all of it, or "
-            "change a part in place with collection.update_one()",
-        )
+        way_out = "read all of it, or change a part in place with collection.update_one()"
+        error.args = (f"{error.args[0]}: the document was read with a projection; {way_out}",)
     return error
 
 
@@ -300,6 +303,18 @@ def _stored_form(document: Document) -> dict[str, Any]:
     return dict.copy(document) if convert is None else convert(document)
 
 
+def _check_size(document: Document, encoded: bytes) -> None:
+    binding = document._binding
+    limit = _driver.DEFAULT_MAX_BSON_SIZE
+    if binding is not None:
+        limit = _driver.max_bson_size(binding.collection.database.client)
+    if len(encoded) > limit:
+        raise MaxDocumentSizeError(
+            f"{type(document).__name__} is {len(encoded)} bytes as BSON, "
+            f"{len(encoded) - limit} more than the server accepts"
+        )
+
+
 def _store(document: Document, collection: Any, new_id: Any, session: Any) -> None:
     """Encode the document once, look at its size, and send those bytes."""
     binding = bound(document)
@@ -308,12 +323,7 @@ def _store(document: Document, collection: Any, new_id: Any, session: Any) -> No
         content.pop("_id", None)
         content = {"_id": new_id, **content}
     encoded = bson.encode(content, False, binding.options)
-    limit = _driver.max_bson_size(collection.database.client)
-    if len(encoded) > limit:
-        raise MaxDocumentSizeError(
-            f"{type(document).__name__} is {len(encoded)} bytes as BSON, "
-            f"{len(encoded) - limit} more than the server accepts"
-        )
+    _check_size(document, encoded)
     raw = RawBSONDocument(encoded)
     if new_id is not None:
         collection.insert_one(raw, session=session)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from mongokit.cursor import Cursor, is_partial
-from mongokit.errors import ConnectionError, MultipleResultsFound
+from mongokit import errors
 
 if TYPE_CHECKING:
     from pymongo.client_session import ClientSession
@@ -25,11 +25,11 @@ def bound(document: Any) -> Binding[Any]:
         document: A `Document`.
 
     Raises:
-        ConnectionError: It was made without a collection.
+        mongokit.ConnectionError: It was made without a collection.
     """
     binding: Binding[Any] | None = document._binding
     if binding is None:
-        raise ConnectionError(
+        raise errors.ConnectionError(
             f"No collection found: this {type(document).__name__} was made by the class itself; "
             "make it with collection.ClassName()"
         )
@@ -99,7 +99,7 @@ class Queries(Generic[D]):
         """
         found: list[D] = Queries.find(self, *args, **kwargs).limit(2).to_list()
         if len(found) > 1:
-            raise MultipleResultsFound(
+            raise errors.MultipleResultsFound(
                 f"more than one {type(self).__name__} matches, at most one was expected"
             )
         return found[0] if found else None
@@ -213,8 +213,8 @@ class Queries(Generic[D]):
             *args: A filter; without one, all documents are counted.
             **kwargs: As `pymongo.collection.Collection.count_documents`.
         """
-        filter = args[0] if args else kwargs.pop("filter", {})
-        return bound(self).collection.count_documents(filter, **kwargs)
+        wanted = args[0] if args else kwargs.pop("filter", {})
+        return bound(self).collection.count_documents(wanted, **kwargs)
 
 
 def _with_fields(cls: Any, spec: Filter | None) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from datetime import datetime
@@ -83,7 +84,7 @@ def _check_declaration(name: str, namespace: Mapping[str, Any]) -> None:
         raise StructureError(f"{name}.structure must be a dict instance")
     if isinstance(namespace.get("required"), (list, tuple, set)):
         raise StructureError(
-            f"{name}: `required` is not an option; required fields are declared in `required_fields`"
+            f"{name}: `required` is not an option; declare required fields in `required_fields`"
         )
     for option, error in (
         ("required_fields", DuplicateRequiredError),
@@ -525,12 +526,15 @@ class SchemaDocument(dict[str, Any], metaclass=SchemaProperties):
         return _restore, (cls, dict.copy(self), dict(self.__dict__))
 
 
-def check(doc: SchemaDocument, options: CodecOptions[Any]) -> None:
+def check(doc: SchemaDocument, options: CodecOptions[Any]) -> int:
     """Do what `validate()` does, without going through the class's own methods.
 
     Args:
         doc: The document.
         options: How values that the declaration leaves open are encoded.
+
+    Returns:
+        An upper bound on the document's size as BSON in bytes: cheap, and far too high.
 
     Raises:
         See `SchemaDocument.validate`.
@@ -539,19 +543,19 @@ def check(doc: SchemaDocument, options: CodecOptions[Any]) -> None:
     raising = doc.raise_validation_errors
     if not raising:
         doc.__dict__["validation_errors"] = {}
-    if cls.__mongokit__.check(doc, options):
-        return
+    bound = cls.__mongokit__.check(doc, options)
+    if bound:
+        return bound
     found = list(cls.__mongokit__.failures(doc, options))
-    if not found:
-        return
-    if raising:
-        first = found[0]
-        if isinstance(first, SchemaDocumentError):
-            first.errors = [as_failure(error) for error in found]
-        raise first
-    for error in found:
-        path = error.path if isinstance(error, SchemaDocumentError) else None
-        doc.validation_errors.setdefault(path, []).append(error)
+    if not found or not raising:
+        for error in found:
+            path = error.path if isinstance(error, SchemaDocumentError) else None
+            doc.validation_errors.setdefault(path, []).append(error)
+        return sys.maxsize  # the quick check was not sure, so nothing is known of the size
+    first = found[0]
+    if isinstance(first, SchemaDocumentError):
+        first.errors = [as_failure(error) for error in found]
+    raise first
 
 
 def as_failure(error: Exception) -> Failure:

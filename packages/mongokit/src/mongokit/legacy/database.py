@@ -6,16 +6,12 @@ from typing import Any, NoReturn
 
 from pymongo import MongoClient
 from pymongo.database import Database
-from pymongo.errors import OperationFailure
 
 from mongokit.errors import DeprecationError
 from mongokit.legacy._status import statuses_of
 from mongokit.legacy._warnings import warn_call
 
 Document = dict[str, Any]
-
-# MongoDB's error code for a user who is there already.
-_USER_EXISTS = 51003
 
 
 class LegacyDatabase(Database[Document]):
@@ -86,18 +82,16 @@ class LegacyDatabase(Database[Document]):
         warn_call("add_user", "command('createUser', ...)")
         if password is not None:
             options["pwd"] = password
-        is_chosen = read_only is not None or "roles" in options
         if self.name == "admin":
             role = "readAnyDatabase" if read_only else "root"
         else:
             role = "read" if read_only else "dbOwner"
-        try:
+        if not self.command({"usersInfo": name})["users"]:
             self.command({"createUser": name, "roles": [role], **options})
-        except OperationFailure as error:
-            if error.code != _USER_EXISTS:
-                raise
-            roles = {"roles": [role]} if is_chosen else {}
-            self.command({"updateUser": name, **roles, **options})
+        elif read_only is None:
+            self.command({"updateUser": name, **options})
+        else:
+            self.command({"updateUser": name, "roles": [role], **options})
 
     def remove_user(self, name: str) -> None:
         """Remove a user of this database.

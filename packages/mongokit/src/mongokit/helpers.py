@@ -1,0 +1,45 @@
+"""Datetimes as milliseconds since the epoch, the form that MongoDB stores and JSON gets."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+__all__ = ["fromtimestamp", "totimestamp"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+def totimestamp(value: datetime) -> int:
+    """Return a datetime as milliseconds since 1970-01-01 00:00 UTC.
+
+    Args:
+        value: An aware datetime, or a naive one, which is in UTC. Microseconds are cut off, as
+            MongoDB does.
+
+    Returns:
+        The milliseconds, exactly; negative before 1970.
+
+    Example:
+        >>> totimestamp(datetime(2024, 1, 1, 12, 0, 0, 500_000))
+        1704110400500
+    """
+    aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+    return (aware - _EPOCH) // _MILLISECOND
+
+
+def fromtimestamp(value: float) -> datetime:
+    """Return the naive UTC datetime of milliseconds since 1970-01-01 00:00 UTC.
+
+    Args:
+        value: The milliseconds.
+
+    Raises:
+        OverflowError: The year would be before 1 or after 9999.
+        ValueError: The value is not a number (NaN).
+
+    Example:
+        >>> fromtimestamp(1704110400500)
+        datetime.datetime(2024, 1, 1, 12, 0, 0, 500000)
+    """
+    return (_EPOCH + timedelta(milliseconds=value)).replace(tzinfo=None)
