@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import pymongo
@@ -9,6 +10,7 @@ import pymongo.collection
 import pymongo.database
 import pytest
 from bson import DBRef
+from bson.binary import UuidRepresentation
 
 from mongokit import (
     Collection,
@@ -49,17 +51,18 @@ def test_master_slave_connection_raises_an_error_that_names_a_read_preference() 
 
 
 def test_old_client_options_are_translated_with_a_deprecation_warning(mongodb_uri: str) -> None:
-    with (
-        pytest.warns(DeprecationWarning),
-        Connection(mongodb_uri, slave_okay=True, max_pool_size=7, safe=True) as client,
-    ):
+    with pytest.warns(DeprecationWarning):
+        client = Connection(mongodb_uri, slave_okay=True, max_pool_size=7, safe=True)
+    with client:
         assert client.read_preference == pymongo.ReadPreference.SECONDARY_PREFERRED
         assert client.options.pool_options.max_pool_size == 7
         assert client.write_concern.acknowledged
 
 
 def test_safe_false_is_unacknowledged(mongodb_uri: str) -> None:
-    with pytest.warns(DeprecationWarning), Connection(mongodb_uri, safe=False) as client:
+    with pytest.warns(DeprecationWarning):
+        client = Connection(mongodb_uri, safe=False)
+    with client:
         assert not client.write_concern.acknowledged
 
 
@@ -324,3 +327,54 @@ def test_a_subclass_of_a_registered_class_is_not_registered(
 
     assert isinstance(col.Admin, Collection)
     assert Admin.structure == User.structure
+
+
+def test_a_document_made_with_a_collection_is_bound_without_registration(col: Collection) -> None:
+    user = User({"name": "Ada"}, collection=col)
+    user.save()
+
+    assert col.find_one() == user
+
+
+def test_documents_are_not_callable_and_registering_none_is_fine(connection: Connection) -> None:
+    connection.register([])
+
+    assert not callable(User())
+
+
+def test_uuids_save_and_load_without_options(connection: Connection, col: Collection) -> None:
+    class Thing(Document):
+        structure = {"key": uuid.UUID}
+
+    connection.register(Thing)
+    thing = col.Thing({"key": uuid.uuid4()})
+    thing.save()
+
+    assert col.Thing.find_one() == thing
+    assert col.Thing.find_one({"key": thing["key"]}) == thing
+    assert col.find_one() == thing
+
+
+@pytest.mark.parametrize("where", ["option", "uri"])
+def test_another_uuid_representation_is_an_option(
+    mongodb_uri: str, database_name: str, where: str
+) -> None:
+    uri = mongodb_uri + "?uuidRepresentation=pythonLegacy" * (where == "uri")
+    options = {"uuidRepresentation": "pythonLegacy"} if where == "option" else {}
+    with Connection(uri, **options) as client:
+        assert client.codec_options.uuid_representation == UuidRepresentation.PYTHON_LEGACY
+
+
+def test_calling_a_collection_says_that_the_class_may_not_be_registered(col: Collection) -> None:
+    with pytest.raises(TypeError, match=r"'Foo'.*may not have been registered"):
+        col.Foo()
+
+
+def test_dereference_refuses_wrong_types_and_other_databases(db: Database) -> None:
+    wrong: Any = "things"
+    with pytest.raises(TypeError):
+        db.dereference(wrong)
+    with pytest.raises(TypeError):
+        db.dereference(DBRef("things", 1), dict)
+    with pytest.raises(ValueError, match="database"):
+        db.dereference(DBRef("things", 1, "elsewhere"), User)

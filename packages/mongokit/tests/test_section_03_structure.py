@@ -40,7 +40,6 @@ def make(base: type = Document, **namespace: Any) -> Any:
         *({int: str}, {str: {"a": [int]}}, OR(int, str), NOT(int), IS(1, 2), Set(int), [None]),
         *([Set(int)], {str: Set(int)}, {"a": {"b": {"c": [(int, {"d": None})]}}}),
     ],
-    ids=repr,
 )
 def test_every_type_spec_is_accepted(spec: Any) -> None:
     assert make(structure={"field": spec}).structure == {"field": spec}
@@ -179,7 +178,9 @@ def test_a_path_may_lead_through_a_list_of_dicts() -> None:
     thing = make(structure={"a": [{"b": int}]}, required_fields=["a.b"])
 
     assert thing({"a": [{"b": 1}]}).errors() == []
-    assert [e.message for e in thing({"a": [{"b": 1}, {"b": None}]}).errors()] == ["a.b is required"]
+    assert [e.message for e in thing({"a": [{"b": 1}, {"b": None}]}).errors()] == [
+        "a.b is required"
+    ]
 
 
 def test_inheritance_merges_and_the_child_wins() -> None:
@@ -248,6 +249,13 @@ def test_options_are_inherited_as_class_attributes() -> None:
 
 def test_the_options_defaults() -> None:
     assert {
+        name: getattr(Document, name)
+        for name in (
+            *("use_dot_notation", "dot_notation_warning", "use_schemaless", "use_autorefs"),
+            *("force_autorefs_current_db", "skip_validation", "raise_validation_errors"),
+            *("type_field", "gridfs", "indexes", "migration_handler", "atomic_save"),
+        )
+    } == {
         "use_dot_notation": False,
         "dot_notation_warning": False,
         "use_schemaless": False,
@@ -260,13 +268,6 @@ def test_the_options_defaults() -> None:
         "indexes": [],
         "migration_handler": None,
         "atomic_save": False,
-    } == {
-        name: getattr(Document, name)
-        for name in (
-            *("use_dot_notation", "dot_notation_warning", "use_schemaless", "use_autorefs"),
-            *("force_autorefs_current_db", "skip_validation", "raise_validation_errors"),
-            *("type_field", "gridfs", "indexes", "migration_handler", "atomic_save"),
-        )
     }
 
 

@@ -244,7 +244,7 @@ def test_unbound_documents_work_as_data_and_say_what_is_missing() -> None:
         lambda: doc.db,
         lambda: doc.connection,
         doc.save,
-        lambda: doc.find(),
+        doc.find,
     ):
         with pytest.raises(NoConnectionError, match="No collection found"):
             use()

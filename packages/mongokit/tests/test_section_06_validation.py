@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -45,7 +45,12 @@ def refusal(doc: Any) -> tuple[type[Exception], str]:
     ("spec", "value"),
     [
         *((str, "x"), (int, 1), (int, True), (int, Int64(1)), (float, 1.5), (bool, True)),
-        *((bytes, b"x"), (Binary, Binary(b"x")), (Binary, b"x"), (datetime, datetime(2026, 1, 1))),
+        *(
+            (bytes, b"x"),
+            (Binary, Binary(b"x")),
+            (Binary, b"x"),
+            (datetime, datetime(2026, 1, 1, tzinfo=UTC)),
+        ),
         *((uuid.UUID, uuid.uuid4()), (ObjectId, ObjectId()), (dict, {"a": 1}), (list, [1, "a"])),
         *((re.Pattern, re.compile("x")), (re.Pattern, Regex("x")), (list, (1,)), ([int], (1, 2))),
         *(({"a": int}, {"a": 1}), ({str: int}, {"x": 1, "y": 2}), ([], [1, "x"]), ({}, {"a": 1})),
@@ -53,7 +58,6 @@ def refusal(doc: Any) -> tuple[type[Exception], str]:
         *((OR(int, str), 1), (OR(int, str), "x"), (NOT(int), "x"), (IS(1, "a"), "a"), (None, 5)),
         *((Set(int), {1}), ([Set(int)], [{1}]), ({str: Set(int)}, {"a": {1}}), ([{"a": int}], [])),
     ],
-    ids=repr,
 )
 def test_a_value_of_the_declared_type_passes(spec: Any, value: Any) -> None:
     make({"field": spec})({"field": value}).validate()
@@ -86,7 +90,6 @@ def test_a_value_of_the_declared_type_passes(spec: Any, value: Any) -> None:
         (IS(1, 2), True, "field must be in [1, 2] not True"),
         (Set(int), 1, "field must be an instance of set not int"),
     ],
-    ids=repr,
 )
 def test_a_value_of_another_type_is_refused(spec: Any, value: Any, text: str) -> None:
     assert refusal(make({"field": spec})({"field": value})) == (SchemaTypeError, text)
@@ -110,7 +113,7 @@ def test_none_passes_where_a_type_custom_type_or_operator_stands(spec: Any) -> N
     make({"field": [spec]})({"field": [None]}).validate()
 
 
-@pytest.mark.parametrize("spec", [{"a": int}, [int], (int, str), {str: int}, [], {}], ids=repr)
+@pytest.mark.parametrize("spec", [{"a": int}, [int], (int, str), {str: int}, [], {}])
 def test_none_is_refused_where_an_empty_form_exists(spec: Any) -> None:
     kind, text = refusal(make({"field": spec})({"field": None}))
 
@@ -414,7 +417,6 @@ class Checked(Upper):
         ({str: [{"x": Upper()}]}, {"k": [{"x": "A"}]}, {"k": [{"x": 3}]}),
         ((int, Upper()), [1, "A"], [1, 3]),
     ],
-    ids=repr,
 )
 def test_custom_types_work_everywhere(
     spec: Any, good: Any, bad: Any, connection: Connection, col: Collection

@@ -6,9 +6,6 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from bson.binary import UuidRepresentation
-from bson.codec_options import CodecOptions
-
 from mongokit import _driver, migration, references
 from mongokit.dotted import DecodedDotedDict
 from mongokit.schema_document import set_binding
@@ -44,7 +41,7 @@ class Binding(Generic[D]):
         model = self.model = document_class.__mongokit__
         self.document_class = document_class
         self.collection = collection
-        self.options = document_options(collection.codec_options)
+        self.options = collection.codec_options
         reading = self.options
         if model.dotted and reading.document_class is dict:
             reading = reading.with_options(document_class=DecodedDotedDict)
@@ -212,21 +209,6 @@ def registry(client: Any) -> dict[str, type[Any]]:
         client: A `Connection` or `pymongo.MongoClient`.
     """
     return getattr(client, "_documents", {})
-
-
-def document_options(options: CodecOptions[Any]) -> CodecOptions[Any]:
-    """Return a collection's codec options as documents use them.
-
-    PyMongo 4 refuses `uuid.UUID` unless told how to store it. Documents store it as every PyMongo
-    before 4 did, so that classic data and code keep working; set `uuidRepresentation` on the
-    connection for another form.
-
-    Args:
-        options: The collection's options.
-    """
-    if options.uuid_representation == UuidRepresentation.UNSPECIFIED:
-        return options.with_options(uuid_representation=UuidRepresentation.PYTHON_LEGACY)
-    return options
 
 
 def _languages(lang: str, fallback_lang: str) -> dict[str, str]:

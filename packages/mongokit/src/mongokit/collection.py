@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from mongokit.binding import Binding, registry
 from mongokit.compiler import Model
@@ -110,6 +110,14 @@ class Collection(LegacyCollection):
         sub: Any = self.database[f"{self.name}.{name}"]
         found: Collection = sub
         return found
+
+    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse: a collection is not callable, a registered class is."""
+        raise TypeError(
+            f"{self.name.split('.')[-1]!r} is a collection, and a collection is not callable. If "
+            "it is meant to be a Document class, it may not have been registered on this "
+            "connection"
+        )
 
     def __dir__(self) -> list[str]:
         """List the attributes and the registered classes."""

@@ -27,6 +27,7 @@ from bson.binary import UuidRepresentation
 from bson.codec_options import DEFAULT_CODEC_OPTIONS, CodecOptions
 
 from mongokit import convert, explain
+from mongokit.convert import content_of
 from mongokit.dotted import DecodedDotedDict, DotedDict, to_dotted
 from mongokit.errors import DefaultFieldTypeError
 from mongokit.operators import OR
@@ -51,9 +52,9 @@ from mongokit.schema import (
 from mongokit.types import CustomType
 
 UNBOUND_OPTIONS: CodecOptions[dict[str, Any]] = DEFAULT_CODEC_OPTIONS.with_options(
-    uuid_representation=UuidRepresentation.PYTHON_LEGACY
+    uuid_representation=UuidRepresentation.STANDARD
 )
-"""How a document without a collection is encoded; UUIDs as every PyMongo before 4 did."""
+"""How a document without a collection is encoded: as a `Connection` does unless told otherwise."""
 
 _IMMUTABLE = (type(None), bool, int, float, str, bytes)
 
@@ -181,11 +182,11 @@ class _Generator:
         self.write(1, f"n = {max(1, self._fixed_size(model.tree))}")
         if any(
             getattr(cls, name) is not getattr(dict, name)
-            for name in ("__getitem__", "__len__", "__contains__", "get", "items", "values")
+            for name in ("__getitem__", "__len__", "__contains__", "__iter__", "get", "items")
         ):
             # The class changes how it is read; what counts is what is stored.
-            self.names["copy"] = dict.copy
-            self.write(1, "doc = copy(doc)")
+            self.names["content_of"] = content_of
+            self.write(1, "doc = content_of(doc)")
         self.write(1, "try:")
         start = len(self.lines)
         self._check_validators()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, overload
 
 from mongokit.database import Database
 from mongokit.errors import DeprecationError
@@ -24,7 +24,8 @@ class Connection(LegacyClient):
     Args:
         *args: As `pymongo.MongoClient`: host (or a `mongodb://` URI), port, ...
         **kwargs: As `pymongo.MongoClient`; options of PyMongo 2 that have a meaning today are
-            translated, with a `DeprecationWarning`.
+            translated, with a `DeprecationWarning`. `uuidRepresentation` is `standard` unless
+            given; data that PyMongo wrote before version 4 wants `pythonLegacy`.
 
     Raises:
         pymongo.errors.ConfigurationError: An unknown or malformed option.
@@ -40,7 +41,12 @@ class Connection(LegacyClient):
         # Before PyMongo's own constructor: attributes that are missing would be databases.
         self._documents: dict[str, type[Any]] = {}
         self._databases: dict[str, Database] = {}
-        super().__init__(*args, **translate_client_options(kwargs))
+        super().__init__(*args, **_with_uuids(args, translate_client_options(kwargs)))
+
+    def __enter__(self) -> Self:
+        """Return the connection; it is closed at the end of the block."""
+        super().__enter__()
+        return self
 
     @overload
     def register(self, documents: C) -> C: ...
@@ -151,6 +157,15 @@ class Connection(LegacyClient):
         """List the attributes and the registered classes that name database and collection."""
         named = {n for n, cls in self._documents.items() if getattr(cls, "__database__", None)}
         return sorted({*super().__dir__(), *named})
+
+
+def _with_uuids(args: tuple[Any, ...], options: dict[str, Any]) -> dict[str, Any]:
+    """Store UUIDs in the standard form unless told otherwise; PyMongo 4 refuses them."""
+    hosts = args[0] if args else options.get("host") or ()
+    given = [*([hosts] if isinstance(hosts, str) else hosts), *options]
+    if any("uuidrepresentation" in str(each).lower() for each in given):
+        return options
+    return {**options, "uuidRepresentation": "standard"}
 
 
 MongoClient = Connection

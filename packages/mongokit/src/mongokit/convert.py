@@ -61,8 +61,20 @@ def to_python(node: Node) -> Converter | None:
     return _structural(node, to_python)
 
 
+def content_of(document: dict[Any, Any]) -> dict[Any, Any]:
+    """Return a plain dict of what `document` holds, whatever methods its class overrides.
+
+    Args:
+        document: A dict of any class.
+    """
+    # dict.copy is one step in C, but goes through an overridden `__iter__` and `keys`.
+    if type(document).__iter__ is dict.__iter__:
+        return dict.copy(document)
+    return dict(dict.items(document))
+
+
 def _copy(value: dict[Any, Any]) -> dict[Any, Any]:
-    return DecodedDotedDict(value) if isinstance(value, DotedDict) else dict.copy(value)
+    return DecodedDotedDict(value) if isinstance(value, DotedDict) else content_of(value)
 
 
 def _structural(node: Node, convert: Callable[[Node], Converter | None]) -> Converter | None:

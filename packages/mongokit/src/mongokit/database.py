@@ -51,20 +51,23 @@ class Database(LegacyDatabase):
         """Return what a DBRef points to, as PyMongo does, or as a document of a class.
 
         Args:
-            dbref: The reference; with `model` it may point into another database.
+            dbref: The reference.
             model: The class of the result; None for a plain dict.
             **kwargs: As `pymongo.database.Database.dereference`.
 
         Raises:
-            ValueError: Without `model`, the reference points into another database.
+            TypeError: `dbref` is no DBRef, or `model` is no Document class.
+            ValueError: The reference points into another database.
 
         Example:
-            >>> db.dereference(ref, model=User)
+            >>> db.dereference(ref, User)
         """
-        if model is None:
-            return super().dereference(dbref, **kwargs)
-        database: Any = self.client[dbref.database] if dbref.database else self
-        return database[dbref.collection].documents(model).find_one({"_id": dbref.id}, **kwargs)
+        if model is not None and not getattr(model, "_is_document", False):
+            raise TypeError(f"model must be a Document class, not {model!r}")
+        found = super().dereference(dbref, **kwargs)
+        if model is None or found is None:
+            return found
+        return self[dbref.collection].documents(model)._binding.hydrate(found)
 
     def get_collection(self, name: str, *args: Any, **kwargs: Any) -> Collection:
         """Return a collection with other options, as PyMongo does; of our class.

@@ -11,9 +11,10 @@ import bson
 from bson import Code, DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
 from bson.raw_bson import RawBSONDocument
 
-from mongokit import _driver, references
+from mongokit import _driver, indexes, references
 from mongokit.binding import Binding
 from mongokit.compiler import UNBOUND_OPTIONS
+from mongokit.convert import content_of
 from mongokit.errors import (
     Failure,
     MaxDocumentSizeError,
@@ -37,7 +38,6 @@ class Document(SchemaDocument, Queries[Any]):
     a document declares too; beside it:
 
     Attributes:
-        indexes: The indexes that `generate_index` creates.
         gridfs: Names of files (and containers) that belong to a document.
 
     Args:
@@ -75,7 +75,6 @@ class Document(SchemaDocument, Queries[Any]):
         MinKey,
         MaxKey,
     ]
-    indexes: ClassVar[list[dict[str, Any]]] = []
     gridfs: ClassVar[Any] = []
 
     _binding: Binding[Any] | None
@@ -232,7 +231,7 @@ class Document(SchemaDocument, Queries[Any]):
             )
         stored = Binding.hydrate(binding, raw)
         dict.clear(self)
-        dict.update(self, stored)
+        dict.update(self, content_of(stored))
         self.__dict__.pop("_projected", None)
 
     def get_dbref(self) -> DBRef:
@@ -254,6 +253,28 @@ class Document(SchemaDocument, Queries[Any]):
             bson.errors.InvalidDocument: It holds something that BSON can't.
         """
         return len(bson.encode(_stored_form(self), False, _options_of(self)))
+
+    @classmethod
+    def generate_index(cls, collection: Any) -> list[str]:
+        """Create the declared indexes that the collection lacks; nothing else ever does.
+
+        Args:
+            collection: The collection.
+
+        Returns:
+            The names of the declared indexes, in the order of `indexes`.
+
+        Raises:
+            BadIndexError: `indexes` was changed after the class was made, and is malformed.
+            pymongo.errors.DuplicateKeyError: Stored documents break a unique index.
+            pymongo.errors.OperationFailure: The server refuses an index, or has it with other
+                options; `mongokit.indexes.plan` shows which.
+
+        Example:
+            >>> db.users.User.generate_index(db.users)
+            ['email_1']
+        """
+        return indexes.create(collection, indexes.declared_indexes(cls))
 
     def __getattr__(self, name: str) -> Any:
         """Return the field `name` under dot notation.
@@ -300,7 +321,7 @@ def _new_id(document: Document, uuid: bool) -> Any:
 def _stored_form(document: Document) -> dict[str, Any]:
     convert = type(document).__mongokit__.to_bson
     # A plain dict is encoded faster than a subclass of it, and shows no overridden method.
-    return dict.copy(document) if convert is None else convert(document)
+    return content_of(document) if convert is None else convert(document)
 
 
 def _check_size(document: Document, encoded: bytes) -> None:

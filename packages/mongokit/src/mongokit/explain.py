@@ -14,6 +14,7 @@ import bson
 from bson import DBRef
 from bson.errors import BSONError
 
+from mongokit.convert import content_of
 from mongokit.errors import (
     AuthorizedTypeError,
     RequireFieldError,
@@ -65,6 +66,7 @@ def failures(
         options: How values that the declaration leaves open are encoded.
         prefix: The path that `doc` stands at, where it is embedded.
     """
+    doc = content_of(doc)
     yield from validator_failures(model, doc, prefix)
     yield from type_failures(model, doc, options, prefix)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from mongokit.cursor import Cursor, is_partial
 from mongokit import errors
+from mongokit.cursor import Cursor, is_partial
 
 if TYPE_CHECKING:
     from pymongo.client_session import ClientSession

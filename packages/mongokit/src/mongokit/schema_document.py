@@ -13,6 +13,7 @@ from bson import Binary
 from bson.codec_options import CodecOptions
 
 from mongokit.compiler import UNBOUND_OPTIONS, Model
+from mongokit.convert import content_of
 from mongokit.dotted import DotedDict, i18nDotedDict, to_dotted
 from mongokit.errors import (
     DuplicateI18nError,
@@ -22,6 +23,7 @@ from mongokit.errors import (
     SchemaDocumentError,
     StructureError,
 )
+from mongokit.indexes import check_indexes
 from mongokit.schema import (
     AnyNode,
     I18nNode,
@@ -70,6 +72,7 @@ class SchemaProperties(type):
                 namespace[option] = merged
         for option in _UNITED_LISTS:
             namespace[option] = _unite_lists(option, bases, namespace)
+        namespace["indexes"] = _merge_indexes(bases, namespace)
         cls = super().__new__(mcs, name, bases, namespace, **kwargs)
         compile_class(cls)
         return cls
@@ -128,6 +131,14 @@ def _unite_lists(option: str, bases: tuple[type, ...], namespace: Mapping[str, A
     return united
 
 
+def _merge_indexes(bases: tuple[type, ...], namespace: Mapping[str, Any]) -> list[Any]:
+    """What the class declares, then what its bases do, base by base."""
+    merged: list[Any] = []
+    for source in (namespace.get("indexes"), *(getattr(base, "indexes", None) for base in bases)):
+        merged += [_copy_containers(entry) for entry in source or () if entry not in merged]
+    return merged
+
+
 def compile_class(cls: Any) -> None:
     """Check a class's merged declaration and set its `__mongokit__`.
 
@@ -156,6 +167,7 @@ def compile_class(cls: Any) -> None:
             i18n=frozenset(normalize_path(path) for path in cls.i18n),
         )
         _check_paths(cls, tree)
+    check_indexes(cls, tree)
     cls.__mongokit__ = Model(
         cls,
         tree,
@@ -190,6 +202,7 @@ def _declaration(cls: Any) -> tuple[Any, ...]:
         *("use_schemaless", "use_dot_notation", "use_autorefs", "type_field", "migration_handler"),
         *_MERGED_DICTS,
         *_UNITED_LISTS,
+        "indexes",
     )
     return tuple(_copy_containers(getattr(cls, option)) for option in options)
 
@@ -306,6 +319,7 @@ class SchemaDocument(dict[str, Any], metaclass=SchemaProperties):
         default_values: Path to value, or to a callable that makes it.
         validators: Path to one callable or several.
         i18n: Paths of the fields that hold a value per language.
+        indexes: The indexes that `Document.generate_index` creates.
         authorized_types: What the structure and its values may be made of.
         use_dot_notation: Whether fields are attributes too.
         dot_notation_warning: Whether setting an undeclared attribute logs a warning.
@@ -336,6 +350,7 @@ class SchemaDocument(dict[str, Any], metaclass=SchemaProperties):
     default_values: ClassVar[dict[str, Any]] = {}
     validators: ClassVar[dict[str, Any]] = {}
     i18n: ClassVar[list[str]] = []
+    indexes: ClassVar[list[dict[str, Any]]] = []
     authorized_types: ClassVar[list[Any]] = [
         type(None),
         bool,
@@ -510,7 +525,7 @@ class SchemaDocument(dict[str, Any], metaclass=SchemaProperties):
         return hash(identity)
 
     def __copy__(self) -> Any:
-        return _clone(self, dict.copy(self), dict(self.__dict__))
+        return _clone(self, content_of(self), dict(self.__dict__))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         copied = _clone(self, {}, {})
@@ -523,7 +538,7 @@ class SchemaDocument(dict[str, Any], metaclass=SchemaProperties):
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         """Pickle the content and the plain attributes, without the collection."""
         cls = getattr(type(self), "__mongokit_of__", type(self))
-        return _restore, (cls, dict.copy(self), dict(self.__dict__))
+        return _restore, (cls, content_of(self), dict(self.__dict__))
 
 
 def check(doc: SchemaDocument, options: CodecOptions[Any]) -> int:
@@ -573,9 +588,9 @@ def _fill(doc: SchemaDocument, content: Mapping[str, Any]) -> None:
     """Put given content into a new document, converted from BSON form where it is."""
     cls = type(doc)
     model = cls.__mongokit__
-    dict.update(doc, content)
+    dict.update(doc, content_of(content) if isinstance(content, dict) else content)
     if model.to_python is not None:
-        dict.update(doc, model.to_python(dict.copy(doc)))
+        dict.update(doc, model.to_python(content_of(doc)))
     if model.dotted:
         for key, value in dict.items(doc):
             converted = to_dotted(value)

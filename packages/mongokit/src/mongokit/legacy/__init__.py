@@ -9,6 +9,7 @@ PyMongo 4's own calls keep PyMongo 4's behaviour, and the mapper itself never ca
 
 from __future__ import annotations
 
+from mongokit.legacy._warnings import warn
 from mongokit.legacy.collection import LegacyCollection
 from mongokit.legacy.cursor import AggregateCursor, LegacyCursor
 from mongokit.legacy.database import LegacyClient, LegacyDatabase
@@ -27,6 +28,7 @@ __all__ = [
     "LegacyDatabase",
     "translate_client_options",
     "translate_find",
+    "warn",
     "with_find_options",
     "write_concern_from",
 ]
