@@ -19,10 +19,11 @@ from __future__ import annotations
 import linecache
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from datetime import datetime
 from typing import Any
 
 import bson
-from bson import DBRef
+from bson import DBRef, ObjectId
 from bson.binary import UuidRepresentation
 from bson.codec_options import DEFAULT_CODEC_OPTIONS, CodecOptions
 
@@ -333,6 +334,10 @@ class _Generator:
                     test = f"not {passes}({var})"
                 self.write(depth, f"if {var} is not None and {test}: return 0")
                 self.write(depth, f"if isinstance({var}, (str, bytes)): n += 4 * len({var})")
+                if self.model.is_document:
+                    self.names["SIMPLE"] = _SIMPLE
+                    self.write(depth, f"elif type({var}) not in SIMPLE:")
+                    self.write(depth + 1, f"n += len(encode({{'': {var}}}, False, options))")
                 self._refuse_empty(var, depth, required=required)
             case EmbeddedNode():
                 model = self.constant("embedded", node.document_class)
@@ -507,6 +512,7 @@ class _Generator:
 
 _DICTS = frozenset({dict, DotedDict, DecodedDotedDict})
 _LISTS = frozenset({list, tuple})
+_SIMPLE = frozenset({type(None), bool, int, float, datetime, ObjectId})
 _SIZED = (str, bytes, dict, list, tuple)
 
 

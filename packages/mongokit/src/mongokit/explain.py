@@ -270,10 +270,11 @@ class _Walk:
             case AnyNode():
                 yield from self._any(node, value, path)
             case OperatorNode():
-                if not node.operator.validate(value):
-                    yield self._error(
-                        SchemaTypeError, node.operator.error(path, value), path, value
-                    )
+                if node.operator.validate(value):
+                    yield from self.encodable(value, path, of_any_type=True)
+                else:
+                    message = node.operator.error(path, value)
+                    yield self._error(SchemaTypeError, message, path, value)
             case EmbeddedNode():
                 yield from self._embedded(node, value, path)
             case ReferenceNode():
@@ -383,9 +384,13 @@ class _Walk:
                 message = f"key of {where} must be an instance of str not {type(key).__name__}"
                 yield self._error(SchemaTypeError, message, path, rule="key")
 
-    def encodable(self, value: Any, path: str) -> Iterator[Exception]:
+    def encodable(
+        self, value: Any, path: str, *, of_any_type: bool = False
+    ) -> Iterator[Exception]:
         """What the declaration leaves open must still be something that BSON can hold."""
-        if self.model.is_document and value and isinstance(value, (dict, list, tuple)):
+        if self.model.is_document and (
+            of_any_type or (value and isinstance(value, (dict, list, tuple)))
+        ):
             error = self._encoding_error(value)
             if error is not None:
                 yield error
