@@ -1,12 +1,169 @@
-"""The MongoKit document mapper on PyMongo 4."""
+"""The MongoKit document mapper on PyMongo 4.
+
+Example:
+    >>> from mongokit import Connection, Document
+    >>> connection = Connection("mongodb://localhost:27017")
+    >>> @connection.register
+    ... class User(Document):
+    ...     structure = {"name": str}
+    >>> connection.blog.users.User({"name": "Ada"}).save()
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from bson import DBRef, ObjectId
 
 from mongokit.collection import Collection
-from mongokit.connection import Connection, MasterSlaveConnection, MongoClient, ReplicaSetConnection
+from mongokit.connection import (
+    Connection,
+    MasterSlaveConnection,
+    MongoClient,
+    MongoReplicaSetClient,
+    ReplicaSetConnection,
+)
 from mongokit.cursor import Cursor
 from mongokit.database import Database
 from mongokit.document import Document
-from mongokit.dotted import DotCollapsedDict, DotedDict, DotExpandedDict
-from mongokit.errors import *
+from mongokit.dotted import DotCollapsedDict, DotedDict, DotExpandedDict, i18nDotedDict
+from mongokit.errors import (
+    AuthorizedTypeError,
+    AutoReferenceError,
+    BadIndexError,
+    BadKeyError,
+    ConnectionError,  # noqa: A004 - the classic name
+    DefaultFieldTypeError,
+    DeprecationError,
+    DuplicateDefaultValueError,
+    DuplicateI18nError,
+    DuplicateRequiredError,
+    EvalException,
+    Failure,
+    InvalidDocument,
+    MaxDocumentSizeError,
+    ModifierOperatorError,
+    MongoAuthException,
+    MongoKitError,
+    MultipleResultsFound,
+    OperationFailure,
+    OptionConflictError,
+    RequireFieldError,
+    SchemaDocumentError,
+    SchemaTypeError,
+    StructureError,
+    UpdateQueryError,
+    ValidationError,
+    i18nError,
+)
+from mongokit.helpers import fromtimestamp, totimestamp
+from mongokit.i18n import i18n
+from mongokit.indexes import (
+    INDEX_ALL,
+    INDEX_ASCENDING,
+    INDEX_DESCENDING,
+    INDEX_GEO2D,
+    INDEX_GEOHAYSTACK,
+    INDEX_GEOSPHERE,
+    INDEX_HASHED,
+    INDEX_OFF,
+    INDEX_TEXT,
+)
+from mongokit.manager import Documents
 from mongokit.operators import IS, NOT, OR, SchemaOperator
-from mongokit.schema_document import SchemaDocument
+from mongokit.schema_document import DocumentProperties, SchemaDocument, SchemaProperties
 from mongokit.types import CustomType, Set
+
+__all__ = [
+    "INDEX_ALL",
+    "INDEX_ASCENDING",
+    "INDEX_DESCENDING",
+    "INDEX_GEO2D",
+    "INDEX_GEOHAYSTACK",
+    "INDEX_GEOSPHERE",
+    "INDEX_HASHED",
+    "INDEX_OFF",
+    "INDEX_TEXT",
+    "IS",
+    "NOT",
+    "OR",
+    "AuthorizedTypeError",
+    "AutoReferenceError",
+    "BadIndexError",
+    "BadKeyError",
+    "Collection",
+    "Connection",
+    "ConnectionError",
+    "Cursor",
+    "CustomType",
+    "DBRef",
+    "Database",
+    "DefaultFieldTypeError",
+    "DeprecationError",
+    "Document",
+    "DocumentMigration",
+    "DocumentProperties",
+    "Documents",
+    "DotCollapsedDict",
+    "DotExpandedDict",
+    "DotedDict",
+    "DuplicateDefaultValueError",
+    "DuplicateI18nError",
+    "DuplicateRequiredError",
+    "EvalException",
+    "Failure",
+    "InvalidDocument",
+    "MasterSlaveConnection",
+    "MaxDocumentSizeError",
+    "ModifierOperatorError",
+    "MongoAuthException",
+    "MongoClient",
+    "MongoKitError",
+    "MongoReplicaSetClient",
+    "MultipleResultsFound",
+    "ObjectId",
+    "OperationFailure",
+    "OptionConflictError",
+    "ReplicaSetConnection",
+    "RequireFieldError",
+    "RevisionDocument",
+    "SchemaDocument",
+    "SchemaDocumentError",
+    "SchemaOperator",
+    "SchemaProperties",
+    "SchemaTypeError",
+    "Set",
+    "StructureError",
+    "UpdateQueryError",
+    "ValidationError",
+    "VersionedDocument",
+    "fromtimestamp",
+    "i18n",
+    "i18nDotedDict",
+    "i18nError",
+    "totimestamp",
+]
+
+# Imported at their first use: an application that has no files or revisions needs none of them.
+_LATER = {
+    "DocumentMigration": "migration",
+    "RevisionDocument": "versioned_document",
+    "VersionedDocument": "versioned_document",
+}
+_MODULES = frozenset(
+    {"auth", "compat", "grid", "json", "mongo_exceptions", "paginator", "versioned_document"}
+)
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is imported late; `mongokit.paginator` is there without an import, as ever."""
+    if name in _LATER:
+        return getattr(import_module(f"mongokit.{_LATER[name]}"), name)
+    if name in _MODULES:
+        return import_module(f"mongokit.{name}")
+    raise AttributeError(f"module 'mongokit' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER, *_MODULES})

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 D = TypeVar("D", bound="Document")
 
+_update = dict.update
+
 logger = logging.getLogger("mongokit")
 
 
@@ -35,7 +37,10 @@ class Binding(Generic[D]):
         per_batch: Whether references of a whole batch are fetched together.
     """
 
-    __slots__ = ("_plain", "collection", "document_class", "model", "options", "per_batch", "store")
+    __slots__ = (
+        *("_bind", "_new", "_own_init", "_plain", "_type_field", "collection", "document_class"),
+        *("model", "options", "per_batch", "store"),
+    )
 
     def __init__(self, document_class: type[D], collection: Collection) -> None:
         model = self.model = document_class.__mongokit__
@@ -47,8 +52,14 @@ class Binding(Generic[D]):
             reading = reading.with_options(document_class=DecodedDotedDict)
         self.store: Any = collection.with_options(codec_options=reading)
         self.per_batch = references.are_fetched(document_class)
+        base = _base_of(document_class)
+        self._new = document_class.__new__
+        self._bind = vars(base)["_binding"].__set__
+        self._type_field = document_class.type_field
+        self._own_init = vars(base)["__init__"] is not getattr(document_class, "__init__")  # noqa: B009
+        # A class whose documents need nothing but their content: the common case, made fast.
         self._plain = (
-            document_class.__init__ is _base_init(document_class)
+            not self._own_init
             and model.to_python is None
             and not model.has_references
             and document_class.migration_handler is None
@@ -71,9 +82,9 @@ class Binding(Generic[D]):
         """
         cls = self.document_class
         if self._plain and not doc and gen_skel and lang == fallback_lang == "en":
-            made = cls.__new__(cls)
-            dict.update(made, cls.__mongokit__.construct())
-            set_binding(made, self)
+            made = self._new(cls)
+            _update(made, self.model.construct())
+            self._bind(made, self)
             return made
         languages = {} if lang == fallback_lang == "en" else _languages(lang, fallback_lang)
         return cls(doc=doc, gen_skel=gen_skel, collection=self.collection, **languages)
@@ -88,6 +99,11 @@ class Binding(Generic[D]):
         Raises:
             AutoReferenceError: A referenced document is not there.
         """
+        if self._plain and not partial and self._type_field not in raw:
+            document = self._new(self.document_class)
+            _update(document, raw)
+            self._bind(document, self)
+            return document
         document = self._make(raw, partial=partial)
         if self.per_batch:
             references.resolve([document])
@@ -122,8 +138,8 @@ class Binding(Generic[D]):
     def _stream_plain(self, cursor: Any, advance: Callable[[], Any]) -> Iterator[D]:
         """Yield documents with everything that a document costs in this one loop."""
         cls = self.document_class
-        new, update, bind = cls.__new__, dict.update, _slot_of(cls).__set__
-        type_field, typed = cls.type_field, self._make
+        new, update, bind = self._new, _update, self._bind
+        type_field, typed = self._type_field, self._make
         buffer_of = _driver.buffer_of
         while True:
             try:
@@ -153,7 +169,7 @@ class Binding(Generic[D]):
 
     def _build(self, raw: dict[str, Any]) -> D:
         cls = self.document_class
-        if cls.__init__ is not _base_init(cls):
+        if self._own_init:
             return self._through_init(raw)
         document = cls.__new__(cls)
         convert = cls.__mongokit__.to_python
@@ -213,15 +229,6 @@ def registry(client: Any) -> dict[str, type[Any]]:
 
 def _languages(lang: str, fallback_lang: str) -> dict[str, str]:
     return {"lang": lang, "fallback_lang": fallback_lang}
-
-
-def _slot_of(cls: type) -> Any:
-    """The slot that a document keeps its binding in."""
-    return vars(_base_of(cls))["_binding"]
-
-
-def _base_init(cls: type) -> Any:
-    return vars(_base_of(cls))["__init__"]
 
 
 def _base_of(cls: type) -> type:

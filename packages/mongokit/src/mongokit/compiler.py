@@ -32,6 +32,7 @@ from mongokit.convert import content_of
 from mongokit.dotted import DecodedDotedDict, DotedDict, to_dotted
 from mongokit.errors import DefaultFieldTypeError
 from mongokit.operators import OR
+from mongokit.places import References
 from mongokit.schema import (
     ALWAYS_KNOWN,
     AnyNode,
@@ -77,7 +78,8 @@ class Model:
         construct: Makes a new document's content; generated.
         to_bson: Makes the stored form, or None if it is the document itself.
         to_python: Makes the Python form of a stored document in place, or None.
-        has_references: Whether any field is a reference.
+        references: Where documents hold references, those of embedded documents included.
+        has_references: Whether there is any such place.
         source: The generated source of `check` and `construct`.
     """
 
@@ -107,9 +109,8 @@ class Model:
         self.type_field = type_field
         self.to_bson = None if tree is None else convert.to_bson(tree)
         self.to_python = None if tree is None else convert.to_python(tree)
-        self.has_references = tree is not None and any(
-            isinstance(node, ReferenceNode) for node in walk(tree)
-        )
+        self.references = References(tree)
+        self.has_references = bool(self.references)
         generated = _Generator(self)
         self.source = generated.source
         functions = _execute(self.source, generated.names, document_class.__qualname__)
@@ -455,7 +456,7 @@ class _Generator:
         self.write(1, "return out")
 
     def _inlined(self) -> set[str]:
-        """The defaults that can stand in the display: top-level plain values, no other below."""
+        """The defaults that can stand in the display: top-level ones with no other below them."""
         tree = self.model.tree
         if not isinstance(tree, MappingNode):
             return set()
@@ -465,8 +466,21 @@ class _Generator:
             if path in tree.fields
             and not isinstance(tree.fields[path], CustomNode)
             and not any(other.startswith(path + ".") for other in self.model.defaults)
-            and (type(value) in _IMMUTABLE or callable(value))
+            and (callable(value) or self._literal(value) is not None)
         }
+
+    def _literal(self, value: Any) -> str | None:
+        """Return an expression that makes a new equal value, None where none is simple."""
+        if type(value) in (type(None), bool, int, str):
+            return repr(value)
+        if type(value) in _IMMUTABLE:
+            return self.constant("default", value)
+        if type(value) is list and all(type(item) in _IMMUTABLE for item in value):
+            return f"{self.constant('default', value)}.copy()" if value else "[]"
+        if type(value) is dict and all(type(item) in _IMMUTABLE for item in value.values()):
+            made = f"{self.constant('default', value)}.copy()" if value else "{}"
+            return f"{self._dict()}({made})" if self.model.dotted else made
+        return None
 
     def _skeleton(self, node: Node, *, top: bool = False, defaults: bool = False) -> str:
         """Return the expression of a field's empty form."""
@@ -505,9 +519,7 @@ class _Generator:
         value = self.model.defaults[key]
         if callable(value):
             return f"{self.constant('default', value)}()"
-        if type(value) in (type(None), bool, int, str):
-            return repr(value)
-        return self.constant("default", value)
+        return self._literal(value) or "None"
 
 
 _DICTS = frozenset({dict, DotedDict, DecodedDotedDict})

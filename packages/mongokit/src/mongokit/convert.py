@@ -12,6 +12,7 @@ from typing import Any
 from bson import DBRef
 
 from mongokit.dotted import DecodedDotedDict, DotedDict
+from mongokit.i18n import from_stored, to_stored
 from mongokit.schema import (
     CustomNode,
     EmbeddedNode,
@@ -53,11 +54,12 @@ def to_python(node: Node) -> Converter | None:
     if isinstance(node, CustomNode):
         return _custom_to_python(node)
     if isinstance(node, I18nNode):
-        return _i18n_to_python(to_python(node.inner))
+        inner = to_python(node.inner)
+        return lambda value: from_stored(value, inner)
     if isinstance(node, EmbeddedNode):
         model = node.document_class.__mongokit__
-        inner: Converter | None = model.to_python
-        return inner and (lambda value: inner(value) if isinstance(value, dict) else value)
+        embedded: Converter | None = model.to_python
+        return embedded and (lambda value: embedded(value) if isinstance(value, dict) else value)
     return _structural(node, to_python)
 
 
@@ -71,6 +73,17 @@ def content_of(document: dict[Any, Any]) -> dict[Any, Any]:
     if type(document).__iter__ is dict.__iter__:
         return dict.copy(document)
     return dict(dict.items(document))
+
+
+def stored_form(document: Any) -> dict[str, Any]:
+    """Return what the database stores of a document: a plain dict, the document stays as it is.
+
+    Args:
+        document: A `SchemaDocument`.
+    """
+    convert: Converter | None = type(document).__mongokit__.to_bson
+    # A plain dict is encoded faster than a subclass of it, and shows no overridden method.
+    return content_of(document) if convert is None else convert(document)
 
 
 def _copy(value: dict[Any, Any]) -> dict[Any, Any]:
@@ -158,28 +171,7 @@ def _custom_to_python(node: CustomNode) -> Converter:
 
 
 def _i18n_to_bson(inner: Converter | None) -> Converter:
-    def convert(value: Any) -> Any:
-        if not isinstance(value, dict):
-            return value
-        return [
-            {"lang": lang, "value": inner(text) if inner else text}
-            for lang, text in dict.items(value)
-        ]
-
-    return convert
-
-
-def _i18n_to_python(inner: Converter | None) -> Converter:
-    def convert(value: Any) -> Any:
-        if not isinstance(value, list):
-            return value
-        return {
-            item["lang"]: inner(item["value"]) if inner else item["value"]
-            for item in value
-            if isinstance(item, dict) and "lang" in item and "value" in item
-        }
-
-    return convert
+    return lambda value: to_stored(value, inner) if isinstance(value, dict) else value
 
 
 def _embedded_to_bson(document_class: Any) -> Converter | None:
@@ -190,7 +182,8 @@ def _embedded_to_bson(document_class: Any) -> Converter | None:
 
 
 def _to_dbref(value: Any) -> Any:
-    if value is None or isinstance(value, DBRef):
+    binding = getattr(value, "_binding", None)
+    if binding is None:  # None, a DBRef, or whatever a save without validation lets through
         return value
-    collection = value._binding.collection
+    collection = binding.collection
     return DBRef(collection.name, dict.get(value, "_id"), collection.database.name)

@@ -67,7 +67,7 @@ class Database(LegacyDatabase):
         found = super().dereference(dbref, **kwargs)
         if model is None or found is None:
             return found
-        return self[dbref.collection].documents(model)._binding.hydrate(found)
+        return self[dbref.collection]._binding_of(model).hydrate(found)
 
     def get_collection(self, name: str, *args: Any, **kwargs: Any) -> Collection:
         """Return a collection with other options, as PyMongo does; of our class.

@@ -23,7 +23,15 @@ from mongokit.errors import (
 )
 from mongokit.legacy import write_concern_from
 from mongokit.queries import Queries, bound
-from mongokit.schema_document import SchemaDocument, as_failure, check, set_binding
+from mongokit.schema_document import (
+    DocumentProperties,
+    SchemaDocument,
+    as_failure,
+    check,
+    set_binding,
+)
+
+__all__ = ["Document", "DocumentProperties"]
 
 # A document whose estimate is above this is encoded to know its size: far below every server's
 # limit, far above the common document.
@@ -274,7 +282,7 @@ class Document(SchemaDocument, Queries[Any]):
             >>> db.users.User.generate_index(db.users)
             ['email_1']
         """
-        return indexes.create(collection, indexes.declared_indexes(cls))
+        return indexes.generate(cls, collection)
 
     def __getattr__(self, name: str) -> Any:
         """Return the field `name` under dot notation.

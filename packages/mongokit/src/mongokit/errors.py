@@ -9,12 +9,13 @@
     │   ├── RequireFieldError         a required field without a value
     │   ├── ValidationError           a validator refused the value
     │   ├── DefaultFieldTypeError     a default of another type than its field
-    │   ├── DuplicateRequiredError, DuplicateDefaultValueError, DuplicateI18nError
+    │   ├── DuplicateRequiredError, DuplicateDefaultValueError
     │   ├── ModifierOperatorError
     │   └── i18nError
     ├── ConnectionError               no collection is bound, or it cannot be reached
     ├── MultipleResultsFound, BadIndexError, AutoReferenceError, MaxDocumentSizeError,
     │   OptionConflictError, UpdateQueryError, EvalException, MongoAuthException,
+    │   DuplicateI18nError
     └── DeprecationError
 
 `OperationFailure` and `InvalidDocument` are PyMongo's and bson's own.
@@ -183,12 +184,6 @@ class DuplicateDefaultValueError(SchemaDocumentError):
     default_rule = "duplicate"
 
 
-class DuplicateI18nError(SchemaDocumentError):
-    """A field stands twice in `i18n`."""
-
-    default_rule = "duplicate"
-
-
 class ModifierOperatorError(SchemaDocumentError):
     """An update operator stands where a plain value is wanted."""
 
@@ -226,6 +221,10 @@ class MaxDocumentSizeError(MongoKitError):
 
     Raised before any byte is sent. MongoDB manual, "MongoDB Limits and Thresholds".
     """
+
+
+class DuplicateI18nError(MongoKitError):
+    """A field stands twice in `i18n`."""
 
 
 class OptionConflictError(MongoKitError):

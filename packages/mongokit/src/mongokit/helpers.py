@@ -1,10 +1,22 @@
-"""Datetimes as milliseconds since the epoch, the form that MongoDB stores and JSON gets."""
+"""Datetimes as milliseconds since the epoch, the form that MongoDB stores and JSON gets.
+
+The dotted dicts are here too, because MongoKit 0.9 had them under this path.
+"""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-__all__ = ["fromtimestamp", "totimestamp"]
+from mongokit.dotted import DotCollapsedDict, DotedDict, DotExpandedDict, i18nDotedDict
+
+__all__ = [
+    "DotCollapsedDict",
+    "DotExpandedDict",
+    "DotedDict",
+    "fromtimestamp",
+    "i18nDotedDict",
+    "totimestamp",
+]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)

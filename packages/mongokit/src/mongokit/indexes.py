@@ -80,6 +80,8 @@ _FLAGS: Final = ("unique", "sparse", "hidden")
 _TELLING: Final = (*_FLAGS, "expireAfterSeconds", "partialFilterExpression")
 _DBREF_FIELDS: Final = ("$id", "$ref", "$db")
 
+_ID_KEYS: Final = (("_id", INDEX_ASCENDING),)
+
 Keys = tuple[tuple[str, Any], ...]
 
 
@@ -214,14 +216,13 @@ def check_indexes(document_class: Any, tree: Node | None) -> None:
         BadIndexError: An entry is malformed.
         ValueError: A field is not in the structure, and the entry has no `check: False`.
     """
-    for entry in getattr(document_class, "indexes", None) or ():
+    inherited = [
+        entry for base in document_class.__bases__ for entry in getattr(base, "indexes", None) or ()
+    ]
+    for entry in document_class.indexes or ():
         index = _parse(entry)
-        gone = [option for option in _GONE if option in entry]
-        for option in gone:
-            warn(
-                f"{document_class.__name__}: the index option {option} is ignored: {_GONE[option]}",
-                DeprecationWarning,
-            )
+        if entry not in inherited:
+            _warn_of_gone(document_class, entry)
         if tree is None or not entry.get("check", True):
             continue
         for name, _ in index.keys:
@@ -245,7 +246,25 @@ def declared_indexes(document_class: Any) -> list[Index]:
         >>> declared_indexes(User)
         [Index(name='email_1', keys=(('email', 1),), options={'unique': True})]
     """
-    return [_parse(entry) for entry in document_class.indexes]
+    return [_parse(entry) for entry in document_class.indexes or ()]
+
+
+def generate(document_class: Any, collection: Collection[Any]) -> list[str]:
+    """Create the indexes that a class declares; `Document.generate_index` is this.
+
+    Args:
+        document_class: A `Document` class, or a manager.
+        collection: Where to.
+
+    Returns:
+        Their names.
+
+    Raises:
+        See `Document.generate_index`.
+    """
+    for entry in document_class.indexes or ():
+        _warn_of_gone(document_class, entry)
+    return create(collection, declared_indexes(document_class))
 
 
 def create(collection: Collection[Any], indexes: Iterable[Index]) -> list[str]:
@@ -256,13 +275,17 @@ def create(collection: Collection[Any], indexes: Iterable[Index]) -> list[str]:
         indexes: Which.
 
     Returns:
-        Their names.
+        Their names. The index on `_id` is left out: every collection has it.
 
     Raises:
         pymongo.errors.DuplicateKeyError: Stored documents break a unique index.
         pymongo.errors.OperationFailure: The server refuses an index.
     """
-    return [collection.create_index(list(index.keys), **index.options) for index in indexes]
+    return [
+        collection.create_index(list(index.keys), **index.options)
+        for index in indexes
+        if index.keys != _ID_KEYS  # always there, under a name of its own
+    ]
 
 
 def plan(document_class: Any, collection: Collection[Any]) -> IndexPlan:
@@ -310,6 +333,15 @@ def plan(document_class: Any, collection: Collection[Any]) -> IndexPlan:
 
 
 # Reading one entry.
+
+
+def _warn_of_gone(document_class: Any, entry: Any) -> None:
+    for option in _GONE:
+        if isinstance(entry, Mapping) and option in entry:
+            warn(
+                f"{document_class.__name__}: the index option {option} is ignored: {_GONE[option]}",
+                DeprecationWarning,
+            )
 
 
 def _parse(entry: Any) -> Index:

@@ -16,13 +16,23 @@ from mongokit.compiler import UNBOUND_OPTIONS, Model
 from mongokit.convert import content_of
 from mongokit.dotted import DotedDict, i18nDotedDict, to_dotted
 from mongokit.errors import (
+    AuthorizedTypeError,
+    BadKeyError,
+    DefaultFieldTypeError,
+    DuplicateDefaultValueError,
     DuplicateI18nError,
     DuplicateRequiredError,
     Failure,
+    ModifierOperatorError,
     OptionConflictError,
+    RequireFieldError,
     SchemaDocumentError,
+    SchemaTypeError,
     StructureError,
+    ValidationError,
+    i18nError,
 )
+from mongokit.i18n import i18n
 from mongokit.indexes import check_indexes
 from mongokit.schema import (
     AnyNode,
@@ -36,7 +46,31 @@ from mongokit.schema import (
     find,
     normalize_path,
 )
-from mongokit.types import CustomType
+from mongokit.types import CustomType, Set
+
+# More than is made here: the names that MongoKit 0.9 had under this path.
+__all__ = [
+    "AuthorizedTypeError",
+    "BadKeyError",
+    "CustomType",
+    "DefaultFieldTypeError",
+    "DocumentProperties",
+    "DuplicateDefaultValueError",
+    "DuplicateI18nError",
+    "DuplicateRequiredError",
+    "ModifierOperatorError",
+    "OptionConflictError",
+    "RequireFieldError",
+    "SchemaDocument",
+    "SchemaDocumentError",
+    "SchemaProperties",
+    "SchemaTypeError",
+    "Set",
+    "StructureError",
+    "ValidationError",
+    "i18n",
+    "i18nError",
+]
 
 logger = logging.getLogger("mongokit")
 
@@ -593,9 +627,8 @@ def _fill(doc: SchemaDocument, content: Mapping[str, Any]) -> None:
         dict.update(doc, model.to_python(content_of(doc)))
     if model.dotted:
         for key, value in dict.items(doc):
-            converted = to_dotted(value)
-            if converted is not value:
-                dict.__setitem__(doc, key, converted)
+            if type(value) is dict or type(value) is list:
+                dict.__setitem__(doc, key, to_dotted(value))
     field = cls.type_field
     if field and dict.__contains__(doc, field) and field in (cls.structure or ()):
         dict.__setitem__(doc, field, getattr(cls, "__mongokit_of__", cls).__name__)
