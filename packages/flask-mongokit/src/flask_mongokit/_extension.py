@@ -1,0 +1,234 @@
+"""The extension: one object for any number of Flask applications."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from flask import Flask, g, has_app_context
+from flask.globals import app_ctx
+from pymongo.client_session import ClientSession
+from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+import mongokit
+from flask_mongokit._client import State
+from flask_mongokit._document import BSONObjectIdConverter, Document
+from flask_mongokit._indexes import commands, plans
+from mongokit.indexes import create
+
+if TYPE_CHECKING:
+    from flask_mongokit._document import DocumentsOr404
+
+C = TypeVar("C", bound=type[Any])
+D = TypeVar("D", bound=Document)
+M = TypeVar("M", bound=mongokit.Document)
+
+
+class AuthenticationIncorrect(mongokit.MongoAuthException):
+    """The server refuses the user name or the password; the driver's error is `__cause__`."""
+
+
+class MongoKit:
+    """MongoKit in Flask: `db.User` is a registered document's manager, `db["users"]` a collection.
+
+    Whatever is not defined here is an attribute of the current app's `mongokit.Database`. The
+    client is made at the first use in a process, from the configuration at that moment, and closed
+    when the app or the process ends.
+
+    Args:
+        app: An application to bind at once.
+
+    Raises:
+        RuntimeError: On use outside an application context, or in an app that is not bound.
+
+    Example:
+        >>> db = MongoKit(app)
+        >>> @db.register
+        ... class User(Document):
+        ...     __collection__ = "users"
+        >>> with app.app_context():
+        ...     db.User().save()
+    """
+
+    def __init__(self, app: Flask | None = None) -> None:
+        self._states: weakref.WeakKeyDictionary[Flask, State] = weakref.WeakKeyDictionary()
+        self._documents: dict[str, type[Any]] = {}
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Flask) -> None:
+        """Bind an application: give it the URL converter `ObjectId` and the commands `flask db …`.
+
+        Nothing is opened, and no configuration is read.
+
+        Raises:
+            RuntimeError: A MongoKit is bound to the app already.
+        """
+        if "mongokit" in app.extensions:
+            raise RuntimeError(
+                f"The Flask app {app.name!r} has a MongoKit already: call init_app(app) once."
+            )
+        app.extensions["mongokit"] = self
+        app.url_map.converters["ObjectId"] = BSONObjectIdConverter
+        app.cli.add_command(commands)
+        state = self._states[app] = State()
+        weakref.finalize(app, state.close)
+
+    @overload
+    def register(self, documents: C) -> C: ...
+    @overload
+    def register(self, documents: Iterable[type[Any]]) -> list[type[Any]]: ...
+    def register(self, documents: type[Any] | Iterable[type[Any]]) -> type[Any] | list[type[Any]]:
+        """Register a class (also as a decorator) or several, at any time, for every app.
+
+        A class replaces an older one of its name. Given several, return `registered_documents`.
+        """
+        classes = [documents] if isinstance(documents, type) else list(documents)
+        self._documents |= {cls.__name__: cls for cls in classes}
+        for state in list(self._states.values()):
+            state.register(classes)
+        return documents if isinstance(documents, type) else self.registered_documents
+
+    @property
+    def registered_documents(self) -> list[type[Any]]:
+        """All registered documents, in the order of their registration."""
+        return list(self._documents.values())
+
+    @property
+    def connection(self) -> mongokit.Connection:
+        """The current app's client in this process."""
+        app = _current_app()
+        if app not in self._states:
+            raise RuntimeError(
+                f"MongoKit is not bound to the Flask app {app.name!r}: call init_app(app) first."
+            )
+        client = self._states[app].client(app, self._documents.values())
+        g.mongokit_connected = True
+        return client
+
+    @property
+    def database(self) -> mongokit.Database:
+        """The current app's database."""
+        return self.connection[self._states[app_ctx.app].name]
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # Python and test tools ask any object for such, without a context
+            raise AttributeError(f"MongoKit has no {name!r}; a collection is db[{name!r}]")
+        return getattr(self.database, name)
+
+    def __getitem__(self, name: str) -> mongokit.Collection:
+        return self.database[name]
+
+    @overload
+    def documents(self, cls: type[D]) -> DocumentsOr404[D]: ...
+    @overload
+    def documents(self, cls: type[M]) -> mongokit.Documents[M]: ...
+    def documents(self, cls: type[Any]) -> Any:
+        """The manager of a document class: what `db.User` is, with types."""
+        return self.database.documents(cls)
+
+    def connect(self) -> None:
+        """Ask the server for an answer; any other use connects by itself.
+
+        Raises:
+            AuthenticationIncorrect: The server refuses the user name or the password.
+            pymongo.errors.ConnectionFailure: No server answered in `serverSelectionTimeoutMS`.
+        """
+        try:
+            self.database.command("ping")
+        except PyMongoError as error:
+            self.disconnect()
+            # 18 is MongoDB's AuthenticationFailed, 8000 what Atlas answers instead.
+            if isinstance(error, OperationFailure) and error.code in {18, 8000}:
+                raise AuthenticationIncorrect("the server refuses the credentials") from error
+            raise
+
+    def disconnect(self) -> None:
+        """Be done with the database in this application context; the client stays, for others."""
+        _current_app()
+        g.pop("mongokit_connected", None)
+
+    @property
+    def connected(self) -> bool:
+        """Whether this application context used the database, and did not disconnect since."""
+        _current_app()
+        return "mongokit_connected" in g
+
+    def close(self, app: Flask | None = None) -> None:
+        """Close the client of an app (the current one) in this process; the next use makes one."""
+        if state := self._states.get(app or _current_app()):
+            state.close()
+
+    @contextmanager
+    def transaction(
+        self, read_concern: ReadConcern | None = None, write_concern: WriteConcern | None = None
+    ) -> Iterator[ClientSession]:
+        """Run a block in a transaction: committed at its end, aborted when it raises.
+
+        Raises:
+            pymongo.errors.PyMongoError: The commit failed. With the error label
+                `UnknownTransactionCommitResult` it may have happened; with
+                `TransientTransactionError` nothing was written, and the block may run again.
+
+        Example:
+            >>> with db.transaction() as session:
+            ...     user.save(session=session)
+        """
+        with (
+            self.connection.start_session() as session,
+            session.start_transaction(read_concern, write_concern),
+        ):
+            yield session
+            if session.in_transaction:
+                _commit(session)
+
+    def missing_indexes(self) -> list[str]:
+        """`collection.index` for each index that the server lacks, or has otherwise, sorted."""
+        lacking = [(p.collection, i) for _, p in plans(self) for i in (*p.missing, *p.different)]
+        return sorted(f"{collection.name}.{index}" for collection, index in lacking)
+
+    def create_indexes(self) -> list[str]:
+        """Create what can be created of the `missing_indexes`; return it, in the same form.
+
+        Raises:
+            pymongo.errors.OperationFailure: The first refusal, after the others were tried: the
+                server has an index otherwise, or (`DuplicateKeyError`) documents break it.
+        """
+        made, refused = [], []
+        for _, found in plans(self):
+            for index in (*found.missing, *(difference.declared for difference in found.different)):
+                try:
+                    create(found.collection, [index])
+                    made.append(f"{found.collection.name}.{index}")
+                except OperationFailure as error:
+                    refused.append(error)
+        if refused:
+            raise refused[0]
+        return sorted(made)
+
+
+def _current_app() -> Flask:
+    if not has_app_context():
+        raise RuntimeError(
+            "MongoKit was used outside of an application context: use it in a request or a command"
+            " of an app bound by init_app(app), or inside `with app.app_context():`."
+        )
+    return app_ctx.app
+
+
+def _commit(session: ClientSession) -> None:
+    # Again while the result is unknown, as the driver's with_transaction does, for as long; but
+    # a time-out ends it: who bounds the waiting means the whole of it.
+    end = monotonic() + 120
+    while True:
+        try:
+            return session.commit_transaction()
+        except PyMongoError as error:
+            unknown = error.has_error_label("UnknownTransactionCommitResult")
+            if not unknown or error.timeout or monotonic() > end:
+                raise
