@@ -409,9 +409,7 @@ def test_the_plan_of_a_collection_that_does_not_exist_has_all_missing(
 
 
 def test_the_plan_tells_present_missing_different_and_unknown(db: mongokit.Database) -> None:
-    made = document_with(
-        {"fields": "name", "unique": True}, {"fields": "age"}, {"fields": "tags"}
-    )
+    made = document_with({"fields": "name", "unique": True}, {"fields": "age"}, {"fields": "tags"})
     db.docs.create_index("age")
     db.docs.create_index("name")
     db.docs.create_index([("old", -1)])

@@ -33,6 +33,7 @@ from mongokit.errors import (
     AutoReferenceError,
     BadIndexError,
     BadKeyError,
+    BulkValidationError,
     ConnectionError,  # noqa: A004 - the classic name
     DefaultFieldTypeError,
     DeprecationError,
@@ -92,6 +93,7 @@ __all__ = [
     "AutoReferenceError",
     "BadIndexError",
     "BadKeyError",
+    "BulkValidationError",
     "Collection",
     "Connection",
     "ConnectionError",

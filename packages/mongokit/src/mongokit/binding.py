@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+import bson
+
 from mongokit import _driver, migration, references
 from mongokit.dotted import DecodedDotedDict
 from mongokit.schema_document import set_binding
@@ -34,12 +36,11 @@ class Binding(Generic[D]):
         collection: The collection as the user sees it.
         store: The same collection with the codec options that documents are read with.
         options: How documents are encoded.
-        per_batch: Whether references of a whole batch are fetched together.
     """
 
     __slots__ = (
         *("_bind", "_new", "_own_init", "_plain", "_type_field", "collection", "document_class"),
-        *("model", "options", "per_batch", "store"),
+        *("model", "options", "store"),
     )
 
     def __init__(self, document_class: type[D], collection: Collection) -> None:
@@ -51,7 +52,6 @@ class Binding(Generic[D]):
         if model.dotted and reading.document_class is dict:
             reading = reading.with_options(document_class=DecodedDotedDict)
         self.store: Any = collection.with_options(codec_options=reading)
-        self.per_batch = references.are_fetched(document_class)
         base = _base_of(document_class)
         self._new = document_class.__new__
         self._bind = vars(base)["_binding"].__set__
@@ -62,8 +62,14 @@ class Binding(Generic[D]):
             not self._own_init
             and model.to_python is None
             and not model.has_references
+            and not document_class._is_referenced
             and document_class.migration_handler is None
         )
+
+    @property
+    def per_batch(self) -> bool:
+        """Whether documents of one batch are completed together, because they hold references."""
+        return references.are_fetched(self.document_class)
 
     def new(
         self,
@@ -89,12 +95,27 @@ class Binding(Generic[D]):
         languages = {} if lang == fallback_lang == "en" else _languages(lang, fallback_lang)
         return cls(doc=doc, gen_skel=gen_skel, collection=self.collection, **languages)
 
-    def hydrate(self, raw: dict[str, Any], /, *, partial: bool = False) -> D:
+    def sibling(self, collection: Any, document_class: type[Any]) -> Binding[Any]:
+        """Return the binding of another class in another collection of the same connection.
+
+        Args:
+            collection: A collection, ours or PyMongo's own.
+            document_class: A `Document` class.
+        """
+        if hasattr(type(collection), "_binding_of"):
+            shared: Binding[Any] = collection._binding_of(document_class)
+            return shared
+        return Binding(document_class, collection)
+
+    def hydrate(
+        self, raw: dict[str, Any], /, *, partial: bool = False, session: Any = None
+    ) -> D:
         """Return the document that `raw`, as decoded, is the content of.
 
         Args:
             raw: A freshly decoded document; it is not changed.
             partial: Whether a projection left out fields.
+            session: Read what it references in this session.
 
         Raises:
             AutoReferenceError: A referenced document is not there.
@@ -105,24 +126,29 @@ class Binding(Generic[D]):
             self._bind(document, self)
             return document
         document = self._make(raw, partial=partial)
-        if self.per_batch:
-            references.resolve([document])
-        return self._migrated(document)
+        for error in references.resolve([document], session).values():
+            raise error
+        return self._migrated(document, session)
 
-    def hydrate_all(self, batch: Sequence[dict[str, Any]], /, *, partial: bool = False) -> list[D]:
-        """Return the documents of one batch; their references take one query per collection.
+    def hydrate_all(
+        self, batch: Sequence[dict[str, Any]], /, *, partial: bool = False, session: Any = None
+    ) -> Iterator[D]:
+        """Yield the documents of one batch; their references take one query per collection.
 
         Args:
             batch: Freshly decoded documents.
             partial: Whether a projection left out fields.
+            session: Read what they reference in this session.
 
         Raises:
-            AutoReferenceError: A referenced document is not there.
+            AutoReferenceError: What the document that comes next references is not there.
         """
         documents = [self._make(raw, partial=partial) for raw in batch]
-        if self.per_batch:
-            references.resolve(documents)
-        return [self._migrated(document) for document in documents]
+        broken = references.resolve(documents, session)
+        for index, document in enumerate(documents):
+            if index in broken:
+                raise broken[index]
+            yield self._migrated(document, session)
 
     def stream(self, cursor: Any, advance: Callable[[], Any], /) -> Iterator[D]:
         """Yield the cursor's documents.
@@ -133,13 +159,16 @@ class Binding(Generic[D]):
         """
         if self._plain:
             return self._stream_plain(cursor, advance)
-        return _driver.documents(cursor, advance, self.hydrate)
+        session = cursor.session
+        if session is None:
+            return _driver.documents(cursor, advance, self.hydrate)
+        return _driver.documents(cursor, advance, lambda raw: self.hydrate(raw, session=session))
 
     def _stream_plain(self, cursor: Any, advance: Callable[[], Any]) -> Iterator[D]:
         """Yield documents with everything that a document costs in this one loop."""
         cls = self.document_class
         new, update, bind = self._new, _update, self._bind
-        type_field, typed = self._type_field, self._make
+        type_field, typed = self._type_field, self.hydrate
         buffer_of = _driver.buffer_of
         while True:
             try:
@@ -159,10 +188,14 @@ class Binding(Generic[D]):
                     break
                 raw = buffer.popleft()
 
-    def _make(self, raw: dict[str, Any], *, partial: bool = False) -> D:
+    def _make(
+        self, raw: dict[str, Any], *, partial: bool = False, encoded: bytes | None = None
+    ) -> D:
         """Return the document of `raw`, with references and migration still to come."""
         binding = self._for_type(raw)
         document = binding._build(raw)
+        if binding.document_class._is_referenced:
+            references.remember(document, encoded or bson.encode(raw, False, self.options))
         if partial:
             document.__dict__["_projected"] = True
         return document
@@ -209,9 +242,9 @@ class Binding(Generic[D]):
         binding: Binding[D] = self.collection._binding_of(found)
         return binding
 
-    def _migrated(self, document: D) -> D:
+    def _migrated(self, document: D, session: Any = None) -> D:
         if type(document).migration_handler is not None:
-            migration.migrate_fetched(document)
+            migration.migrate_fetched(document, session)
         return document
 
 

@@ -106,10 +106,15 @@ class Collection(LegacyCollection):
         return super().__getattr__(name)
 
     def __getitem__(self, name: str) -> Collection:
-        """Return the sub-collection `name`; the same object for the same name."""
-        sub: Any = self.database[f"{self.name}.{name}"]
-        found: Collection = sub
-        return found
+        """Return the sub-collection `name`, with this collection's options.
+
+        The same object comes back for the same name, where this collection has its database's
+        options.
+        """
+        database: Any = self.database
+        found: Collection = database[f"{self.name}.{name}"]
+        options = _options(self)
+        return found if options == _options(database) else found.with_options(*options)
 
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse: a collection is not callable, a registered class is."""
@@ -122,3 +127,13 @@ class Collection(LegacyCollection):
     def __dir__(self) -> list[str]:
         """List the attributes and the registered classes."""
         return sorted({*super().__dir__(), *registry(self.database.client)})
+
+
+def _options(store: Any) -> tuple[Any, ...]:
+    """What `with_options` takes, in its order."""
+    return (
+        store.codec_options,
+        store.read_preference,
+        store.write_concern,
+        store.read_concern,
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, overload
 
+from mongokit import references
 from mongokit.database import Database
 from mongokit.errors import DeprecationError
 from mongokit.legacy import LegacyClient, translate_client_options
@@ -79,6 +80,7 @@ class Connection(LegacyClient):
                 raise TypeError(f"can't register {cls!r}: it is no Document class")
             compile_again_if_changed(cls)
             self._documents[cls.__name__] = cls
+        references.note_targets(self._documents)
         return documents if single else None
 
     def documents(self, document_class: type[D]) -> Documents[D]:

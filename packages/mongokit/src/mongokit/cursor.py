@@ -18,11 +18,15 @@ class Wrapper(Protocol[D]):
     def per_batch(self) -> bool:
         """Whether documents of one batch are completed together, because they hold references."""
 
-    def hydrate(self, raw: dict[str, Any], /, *, partial: bool = False) -> D:
+    def hydrate(
+        self, raw: dict[str, Any], /, *, partial: bool = False, session: Any = None
+    ) -> D:
         """Return the document that `raw` is the content of."""
 
-    def hydrate_all(self, batch: Sequence[dict[str, Any]], /, *, partial: bool = False) -> list[D]:
-        """Return the documents of one batch, complete with their references."""
+    def hydrate_all(
+        self, batch: Sequence[dict[str, Any]], /, *, partial: bool = False, session: Any = None
+    ) -> Iterator[D]:
+        """Yield the documents of one batch, complete with their references."""
 
     def stream(self, cursor: Any, advance: Any, /) -> Iterator[D]:
         """Yield the cursor's documents; the fastest way for this class of documents."""
@@ -64,10 +68,10 @@ class Cursor(LegacyCursor, Generic[D]):
                 self._stream = self._batches(wrap)
             try:
                 return next(self._stream)
-            except StopIteration:
+            except BaseException:  # the end, or a document that can't be completed: then go on
                 self._stream = None
                 raise
-        return wrap.hydrate(super().next(), partial=self._partial)
+        return wrap.hydrate(super().next(), partial=self._partial, session=self.session)
 
     __next__ = next  # noqa: A003 - PyMongo's name
 
@@ -78,7 +82,9 @@ class Cursor(LegacyCursor, Generic[D]):
             return self
         if self._partial:
             return _driver.documents(
-                self, super().next, lambda raw: wrap.hydrate(raw, partial=True)
+                self,
+                super().next,
+                lambda raw: wrap.hydrate(raw, partial=True, session=self.session),
             )
         return wrap.stream(self, super().next)
 
@@ -92,13 +98,14 @@ class Cursor(LegacyCursor, Generic[D]):
                 return
             buffer = _driver.buffer_of(self)
             rest = [] if buffer is None else list(buffer)
-            done = wrap.hydrate_all([first, *rest], partial=self._partial)
-            yield done[0]
-            for document in done[1:]:
+            batch = [first, *rest]
+            done = wrap.hydrate_all(batch, partial=self._partial, session=self.session)
+            yield next(done)
+            for _ in rest:
                 if buffer is None or _driver.buffer_of(self) is not buffer or not buffer:
                     return  # rewound or closed between two documents
                 buffer.popleft()
-                yield document
+                yield next(done)
 
     def to_list(self, length: int | None = None) -> list[Any]:
         """Return the remaining documents, `length` at the most.
@@ -113,7 +120,8 @@ class Cursor(LegacyCursor, Generic[D]):
         if wrap is None:
             return super().to_list(length)
         self._stream = None
-        return wrap.hydrate_all(super().to_list(length), partial=self._partial)
+        raw = super().to_list(length)
+        return list(wrap.hydrate_all(raw, partial=self._partial, session=self.session))
 
     def rewind(self) -> Cursor[D]:
         """Start again from the first document."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import uuid as uuid_module
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from re import Pattern
 from typing import Any, ClassVar
 
@@ -11,18 +13,20 @@ import bson
 from bson import Code, DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
 from bson.raw_bson import RawBSONDocument
 
-from mongokit import _driver, indexes, references
+from mongokit import _driver, indexes, json, migration, references
 from mongokit.binding import Binding
 from mongokit.compiler import UNBOUND_OPTIONS
-from mongokit.convert import content_of
+from mongokit.convert import content_of, stored_form
 from mongokit.errors import (
     Failure,
     MaxDocumentSizeError,
     OperationFailure,
+    SchemaDocumentError,
     StructureError,
 )
 from mongokit.legacy import write_concern_from
 from mongokit.queries import Queries, bound
+from mongokit.saving import Saving
 from mongokit.schema_document import (
     DocumentProperties,
     SchemaDocument,
@@ -101,6 +105,11 @@ class Document(SchemaDocument, Queries[Any]):
         set_binding(self, None if collection is None else _binding_of(collection, type(self)))
         SchemaDocument.__init__(self, doc, gen_skel, lang, fallback_lang)
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.lazy_autorefs:
+            references.read_lazily(cls)
+
     @property
     def collection(self) -> Any:
         """The collection that the document is stored in.
@@ -141,13 +150,13 @@ class Document(SchemaDocument, Queries[Any]):
             MaxDocumentSizeError: It is larger than the server accepts.
         """
         try:
-            bound_on_size = check(self, _options_of(self))
-        except StructureError as error:
-            raise _explained(self, error) from error.__cause__
-        if bound_on_size > _LARGE:
-            _check_size(self, bson.encode(_stored_form(self), False, _options_of(self)))
-        if type(self).__mongokit__.has_references:
-            references.validate_referenced(self)
+            validated_size(self, auto_migrate=auto_migrate)
+        except SchemaDocumentError:
+            if not (auto_migrate and self.migration_handler and self._binding):
+                raise
+            if not migration.migrate_fetched(self):
+                raise
+            validated_size(self, auto_migrate=auto_migrate)
 
     def errors(self) -> list[Failure]:
         """Return every reason why the document does not validate; an empty list if it does."""
@@ -188,22 +197,7 @@ class Document(SchemaDocument, Queries[Any]):
             >>> user = db.users.User({"name": "Ada", "email": "ada@example.org"})
             >>> user.save()
         """
-        binding = bound(self)
-        session = kwargs.pop("session", None)
-        must_validate = validate if validate is not None else not self.skip_validation
-        if must_validate or self.migration_handler is not None:
-            self.validate(auto_migrate=False)
-        if type(self).__mongokit__.has_references:
-            references.save_referenced(self, session)
-        if not safe:
-            kwargs.setdefault("w", 0)
-        write_concern, rest = write_concern_from(kwargs)
-        if rest:
-            raise TypeError(f"save() got unexpected arguments: {', '.join(sorted(rest))}")
-        target = binding.collection
-        if write_concern is not None:
-            target = target.with_options(write_concern=write_concern)
-        _store(self, target, _new_id(self, uuid), session)
+        save_document(self, _store, uuid=uuid, validate=validate, safe=safe, options=kwargs)
 
     def delete(self, *args: Any, **kwargs: Any) -> None:
         """Remove the stored document of this `_id`.
@@ -216,8 +210,9 @@ class Document(SchemaDocument, Queries[Any]):
             ConnectionError: The document was made without a collection.
             KeyError: The document has no `_id`.
         """
-        identity = dict.__getitem__(self, "_id")
+        identity = stored_id(self)
         bound(self).collection.delete_one({"_id": identity}, session=kwargs.get("session"))
+        references.remember(self, None)
 
     def reload(self, session: Any = None) -> None:
         """Replace the content with what is stored under this `_id`.
@@ -231,15 +226,16 @@ class Document(SchemaDocument, Queries[Any]):
             OperationFailure: No document of this `_id` is stored.
         """
         binding = bound(self)
-        identity = dict.__getitem__(self, "_id")
+        identity = stored_id(self)
         raw = binding.store.find_one({"_id": identity}, session=session)
         if raw is None:
             raise OperationFailure(
                 f"can't reload: no document with this _id is stored in {binding.collection.name}"
             )
-        stored = Binding.hydrate(binding, raw)
+        stored = Binding.hydrate(binding, raw, session=session)
         dict.clear(self)
         dict.update(self, content_of(stored))
+        references.remember(self, stored.__dict__.get("_stored"))
         self.__dict__.pop("_projected", None)
 
     def get_dbref(self) -> DBRef:
@@ -254,13 +250,85 @@ class Document(SchemaDocument, Queries[Any]):
             raise AssertionError("You must specify an '_id' for using this method")
         return DBRef(collection.name, dict.__getitem__(self, "_id"), collection.database.name)
 
+    def migrate(self, safe: bool = True, session: Any = None) -> bool:
+        """Run the class's migrations for this stored document, and read it again.
+
+        Args:
+            safe: Part of the classic signature; the writes follow the collection's write concern.
+            session: Write in this session.
+
+        Returns:
+            Whether the stored document was changed.
+
+        Raises:
+            TypeError: The class has no `migration_handler`.
+            ConnectionError: The document was made without a collection.
+            KeyError: The document has no `_id`.
+            UpdateQueryError: An update names a field that the structure lacks.
+
+        Example:
+            >>> user.migrate()
+            True
+        """
+        handler = type(self).migration_handler
+        if handler is None:
+            raise TypeError(f"{type(self).__name__} has no migration_handler")
+        changed: bool = handler(type(self)).migrate(self, safe=safe, session=session)
+        return changed
+
     def get_size(self) -> int:
         """Return the document's size as BSON in bytes.
 
         Raises:
             bson.errors.InvalidDocument: It holds something that BSON can't.
         """
-        return len(bson.encode(_stored_form(self), False, _options_of(self)))
+        return len(bson.encode(stored_form(self), False, _options_of(self)))
+
+    def to_json_type(self) -> dict[str, Any]:
+        """Return the document as what `json.dumps` takes.
+
+        Datetimes are integers, milliseconds since the epoch; ObjectIds are `{"$oid": hex}`;
+        references stand embedded; CustomTypes are in their Python form.
+
+        Raises:
+            TypeError: It holds something that neither JSON nor Extended JSON has a form for.
+
+        Example:
+            >>> db.users.User({"name": "Ada", "born": datetime(1970, 1, 2)}).to_json_type()
+            {'name': 'Ada', 'born': 86400000}
+        """
+        return json.to_json_type(self)
+
+    def to_json(self) -> str:
+        """Return the document as JSON: `to_json_type`, with the places of referenced documents.
+
+        Beside the fields of a referenced document stand `_collection` and `_database`, so that
+        `from_json` finds it again.
+
+        Raises:
+            TypeError: It holds something that neither JSON nor Extended JSON has a form for.
+
+        Example:
+            >>> db.users.User({"name": "Ada"}).to_json()
+            '{"name": "Ada"}'
+        """
+        return json.to_json(self)
+
+    def to_extended_json(self, *, canonical: bool = False) -> str:
+        """Return the stored form of the document as MongoDB Extended JSON v2.
+
+        Args:
+            canonical: Whether numbers and datetimes keep their exact BSON types, at the price of
+                readable text.
+
+        Raises:
+            TypeError: It holds something that BSON can't.
+
+        Example:
+            >>> db.users.User({"name": "Ada", "born": datetime(1970, 1, 2)}).to_extended_json()
+            '{"name": "Ada", "born": {"$date": "1970-01-02T00:00:00Z"}}'
+        """
+        return json.to_extended_json(self, canonical=canonical)
 
     @classmethod
     def generate_index(cls, collection: Any) -> list[str]:
@@ -292,6 +360,10 @@ class Document(SchemaDocument, Queries[Any]):
         """
         if name == "_binding":  # an `__init__` that did not call ours
             return None
+        if name == "fs" and type(self).gridfs:
+            from mongokit.grid import FS  # noqa: PLC0415 - who has no files needs no gridfs
+
+            return FS(self)
         return SchemaDocument.__getattr__(self, name)
 
 
@@ -326,12 +398,6 @@ def _new_id(document: Document, uuid: bool) -> Any:
     return ObjectId()
 
 
-def _stored_form(document: Document) -> dict[str, Any]:
-    convert = type(document).__mongokit__.to_bson
-    # A plain dict is encoded faster than a subclass of it, and shows no overridden method.
-    return content_of(document) if convert is None else convert(document)
-
-
 def _check_size(document: Document, encoded: bytes) -> None:
     binding = document._binding
     limit = _driver.DEFAULT_MAX_BSON_SIZE
@@ -344,19 +410,129 @@ def _check_size(document: Document, encoded: bytes) -> None:
         )
 
 
-def _store(document: Document, collection: Any, new_id: Any, session: Any) -> None:
-    """Encode the document once, look at its size, and send those bytes."""
-    binding = bound(document)
-    content = _stored_form(document)
+def validated_size(document: Document, *, auto_migrate: bool = False) -> int:
+    """Do what `Document.validate` does, and return an upper bound on the size in bytes.
+
+    Args:
+        document: The document.
+        auto_migrate: Whether referenced documents that don't validate are migrated.
+
+    Raises:
+        See `Document.validate`.
+    """
+    try:
+        size = check(document, _options_of(document))
+    except StructureError as error:
+        raise _explained(document, error) from error.__cause__
+    if size > _LARGE:
+        _check_size(document, bson.encode(stored_form(document), False, _options_of(document)))
+    if type(document).__mongokit__.has_references:
+        references.validate_referenced(document, auto_migrate=auto_migrate)
+    return size
+
+
+def stored_id(document: Document) -> Any:
+    """Return the `_id` in the form that the database has.
+
+    Args:
+        document: The document.
+
+    Raises:
+        KeyError: It has none.
+    """
+    convert = type(document).__mongokit__.to_bson
+    identity = dict.__getitem__(document, "_id")
+    return identity if convert is None else convert({"_id": identity})["_id"]
+
+
+def prepared(document: Document, new_id: Any, size: int) -> Any:
+    """Return what is sent for a document: a dict, or what a large one is encoded to.
+
+    Args:
+        document: The document.
+        new_id: The `_id` that it gets, None if it has one.
+        size: An upper bound on its size in bytes.
+
+    Raises:
+        MaxDocumentSizeError: It is larger than the server accepts.
+        bson.errors.InvalidDocument: It holds something that BSON can't.
+    """
+    content = stored_form(document)
     if new_id is not None:
         content.pop("_id", None)
         content = {"_id": new_id, **content}
-    encoded = bson.encode(content, False, binding.options)
+    if size <= _LARGE:
+        return content  # the driver encodes it, once
+    encoded = bson.encode(content, False, _options_of(document))
     _check_size(document, encoded)
-    raw = RawBSONDocument(encoded)
+    return RawBSONDocument(encoded)
+
+
+def save_document(
+    document: Document,
+    store: Callable[[Any, Any, Any, Any, Any], None],
+    *,
+    uuid: bool,
+    validate: bool | None,
+    safe: bool,
+    options: dict[str, Any],
+) -> None:
+    """Do what `Document.save` does, with another way to send what is stored.
+
+    Args:
+        document: The document.
+        store: Called last, with the document, the collection with its write concern, the content
+            to store, the `_id` that the document is to get (None if it has one), the session.
+        uuid: As for `Document.save`.
+        validate: As for `Document.save`.
+        safe: As for `Document.save`.
+        options: `session` and write concern options.
+
+    Raises:
+        See `Document.save`.
+    """
+    binding = bound(document)
+    session = options.pop("session", None)
+    if not safe:
+        options.setdefault("w", 0)
+    write_concern, rest = write_concern_from(options)
+    if rest:
+        raise TypeError(f"save() got unexpected arguments: {', '.join(sorted(rest))}")
+    target = binding.collection
+    if write_concern is not None:
+        target = target.with_options(write_concern=write_concern)
+    must_validate = validate if validate is not None else not document.skip_validation
+    must_validate = must_validate or document.migration_handler is not None
+    has_references = type(document).__mongokit__.has_references
+    with Saving(document, session) if has_references else nullcontext() as saving:
+        if saving is not None and must_validate:
+            saving.fetch_assigned()
+        size = _validated_by_its_class(document) if must_validate else sys.maxsize
+        new_id = _new_id(document, uuid)
+        content = prepared(document, new_id, size)
+        if saving is not None:
+            saving.write_referenced(new_id)
+        store(document, target, content, new_id, session)
+
+
+def _validated_by_its_class(document: Document) -> int:
+    """Call `validate()`, the class's own if it has one; return an upper bound on the size."""
+    if type(document).validate is Document.validate:
+        return validated_size(document)
+    document.validate(auto_migrate=False)
+    return sys.maxsize
+
+
+def _store(document: Document, collection: Any, content: Any, new_id: Any, session: Any) -> None:
+    """Send the document; it is encoded once, before or by the driver."""
+    encoded = None
+    if type(document)._is_referenced:
+        encoded = bson.encode(content, False, bound(document).options)
+        content = RawBSONDocument(encoded)
     if new_id is not None:
-        collection.insert_one(raw, session=session)
+        collection.insert_one(content, session=session)
         dict.__setitem__(document, "_id", new_id)
     else:
-        identity = content["_id"]
-        collection.replace_one({"_id": identity}, raw, upsert=True, session=session)
+        collection.replace_one({"_id": content["_id"]}, content, upsert=True, session=session)
+    if encoded is not None:
+        references.remember(document, encoded)

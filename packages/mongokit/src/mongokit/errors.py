@@ -13,6 +13,7 @@
     │   ├── ModifierOperatorError
     │   └── i18nError
     ├── ConnectionError               no collection is bound, or it cannot be reached
+    ├── BulkValidationError           several documents at once, some of them invalid
     ├── MultipleResultsFound, BadIndexError, AutoReferenceError, MaxDocumentSizeError,
     │   OptionConflictError, UpdateQueryError, EvalException, MongoAuthException,
     │   DuplicateI18nError
@@ -35,6 +36,7 @@ __all__ = [
     "AutoReferenceError",
     "BadIndexError",
     "BadKeyError",
+    "BulkValidationError",
     "ConnectionError",
     "DefaultFieldTypeError",
     "DeprecationError",
@@ -206,6 +208,34 @@ class MongoAuthException(MongoKitError):
 
 class MultipleResultsFound(MongoKitError):
     """`one()` matched more than one document."""
+
+
+class BulkValidationError(MongoKitError):
+    """Documents given to `insert_many` or `bulk_write` do not validate.
+
+    Attributes:
+        failures: The failures of each bad document, by its index in what was given.
+        inserted_ids: The `_id`s of the documents that were stored all the same: those that
+            validate, with `ordered=False`; else none.
+
+    Example:
+        >>> BulkValidationError({3: [Failure("age", "type", "age must be an int")]}, total=5)
+        BulkValidationError('1 of 5 documents does not validate: 3: age must be an int')
+    """
+
+    def __init__(
+        self,
+        failures: dict[int, list[Failure]],
+        *,
+        total: int,
+        inserted_ids: list[Any] | None = None,
+    ) -> None:
+        first = "; ".join(f"{at}: {found[0].message}" for at, found in list(failures.items())[:3])
+        more = "; ..." if len(failures) > 3 else ""
+        verb = "does" if len(failures) == 1 else "do"
+        super().__init__(f"{len(failures)} of {total} documents {verb} not validate: {first}{more}")
+        self.failures = failures
+        self.inserted_ids = inserted_ids or []
 
 
 class BadIndexError(MongoKitError):

@@ -384,9 +384,7 @@ class _Walk:
                 message = f"key of {where} must be an instance of str not {type(key).__name__}"
                 yield self._error(SchemaTypeError, message, path, rule="key")
 
-    def encodable(
-        self, value: Any, path: str, *, of_any_type: bool = False
-    ) -> Iterator[Exception]:
+    def encodable(self, value: Any, path: str, *, of_any_type: bool = False) -> Iterator[Exception]:
         """What the declaration leaves open must still be something that BSON can hold."""
         if self.model.is_document and (
             of_any_type or (value and isinstance(value, (dict, list, tuple)))
@@ -426,10 +424,24 @@ class _Walk:
 
 
 def refers_to(node: ReferenceNode, value: Any) -> bool:
-    """Tell whether `value` is a document of the class that `node` references, by class or name."""
+    """Tell whether `value` is a document of the class that `node` references.
+
+    A class that was registered again under the same name has taken the place of the old one.
+
+    Args:
+        node: The reference; its target is a class or a name.
+        value: What a document holds there.
+    """
     if isinstance(node.target, str):
         return any(base.__name__ == node.target for base in type(value).__mro__)
-    return isinstance(value, node.target)
+    if isinstance(value, node.target):
+        return True
+    binding = getattr(value, "_binding", None)
+    if binding is None:
+        return False
+    registered = getattr(binding.collection.database.client, "_documents", {})
+    replaced_by = registered.get(node.target_name)
+    return replaced_by is not None and isinstance(value, replaced_by)
 
 
 def _names(kind: Any) -> str:

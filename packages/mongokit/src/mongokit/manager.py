@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mongokit import bulk
 from mongokit.queries import Queries, bound
 
 if TYPE_CHECKING:
+    from pymongo.client_session import ClientSession
+    from pymongo.results import BulkWriteResult
+
     from mongokit.collection import Collection
     from mongokit.document import Document
 
@@ -46,6 +51,58 @@ class Documents(Queries[D]):
         """
         made: D = bound(self).new(doc, gen_skel, lang, fallback_lang)
         return made
+
+    def insert_many(
+        self,
+        documents: Iterable[D | Mapping[str, Any]],
+        ordered: bool = True,
+        session: ClientSession | None = None,
+    ) -> list[Any]:
+        """Validate documents and insert all of them with as few commands as the driver needs.
+
+        Args:
+            documents: Documents of the class, or their content; what has no `_id` gets one.
+            ordered: Whether one bad document keeps all from being stored. If not, the good ones
+                are stored and the bad ones reported.
+            session: Write in this session.
+
+        Returns:
+            The `_id`s, in the order given.
+
+        Raises:
+            BulkValidationError: Documents do not validate: says which and why.
+            pymongo.errors.BulkWriteError: The server refused some, as for a unique index;
+                documents that were stored have their `_id` then.
+            TypeError: There are no documents.
+
+        Example:
+            >>> db.documents(User).insert_many([{"name": "Ada"}, {"name": "Grace"}])
+            [ObjectId('...'), ObjectId('...')]
+        """
+        return bulk.insert_many(bound(self), documents, ordered=ordered, session=session)
+
+    def bulk_write(
+        self,
+        requests: Iterable[Any],
+        ordered: bool = True,
+        session: ClientSession | None = None,
+    ) -> BulkWriteResult:
+        """Run many writes at once, among them the saves of validated documents.
+
+        Args:
+            requests: Documents, each saved as `save()` does; and operations of PyMongo's, such
+                as `pymongo.UpdateOne`, which are passed on.
+            ordered: Whether the server stops at the first write that it refuses.
+            session: Write in this session.
+
+        Raises:
+            BulkValidationError: Documents do not validate; nothing was sent.
+            pymongo.errors.BulkWriteError: The server refused some.
+
+        Example:
+            >>> db.documents(User).bulk_write([ada, grace, DeleteOne({"name": "Bob"})])
+        """
+        return bulk.bulk_write(bound(self), requests, ordered=ordered, session=session)
 
 
 def make_manager(document_class: type[D], collection: Collection) -> Documents[D]:

@@ -11,6 +11,7 @@ from mongokit.errors import (
     AutoReferenceError,
     BadIndexError,
     BadKeyError,
+    BulkValidationError,
     ConnectionError,  # noqa: A004 - the classic name
     DefaultFieldTypeError,
     DeprecationError,
@@ -39,6 +40,7 @@ __all__ = [
     "AutoReferenceError",
     "BadIndexError",
     "BadKeyError",
+    "BulkValidationError",
     "ConnectionError",
     "DefaultFieldTypeError",
     "DeprecationError",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from mongokit import errors
+from mongokit import errors, json
 from mongokit.cursor import Cursor, is_partial
 
 if TYPE_CHECKING:
@@ -194,6 +194,45 @@ class Queries(Generic[D]):
                 {"score": value, "obj": binding.hydrate(raw, partial=is_partial(projection))}
             )
         return {"results": results}
+
+    def from_json(self, text: str | bytes) -> D:
+        """Return a new document, bound to the collection, of what `to_json` wrote.
+
+        Integers in fields declared as datetimes become datetimes, `{"$oid": hex}` an ObjectId;
+        references are fetched by their ids.
+
+        Args:
+            text: A JSON object.
+
+        Raises:
+            ConnectionError: This document has no collection.
+            ValueError: The text is no JSON object, or a part of it is malformed.
+            AutoReferenceError: A referenced document is not stored.
+
+        Example:
+            >>> db.users.User.from_json('{"name": "Ada", "born": 86400000}')
+            {'name': 'Ada', 'born': datetime.datetime(1970, 1, 2, 0, 0)}
+        """
+        made: D = json.from_json(bound(self), text)
+        return made
+
+    def from_extended_json(self, text: str | bytes) -> D:
+        """Return a new document, bound to the collection, of MongoDB Extended JSON.
+
+        Args:
+            text: A JSON object with the stored form, relaxed or canonical.
+
+        Raises:
+            ConnectionError: This document has no collection.
+            ValueError: The text is no JSON object, or it is malformed Extended JSON.
+            AutoReferenceError: A referenced document is not stored.
+
+        Example:
+            >>> db.users.User.from_extended_json('{"born": {"$date": "1970-01-02T00:00:00Z"}}')
+            {'born': datetime.datetime(1970, 1, 2, 0, 0)}
+        """
+        made: D = json.from_extended_json(bound(self), text)
+        return made
 
     def distinct(self, key: str, *args: Any, **kwargs: Any) -> list[Any]:
         """Return the distinct values of a field.

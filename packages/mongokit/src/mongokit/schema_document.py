@@ -215,8 +215,23 @@ def compile_class(cls: Any) -> None:
         type_field=cls.type_field,
     )
     cls._declared = _declaration(cls)
+    _note_references(cls)
     if cls.use_dot_notation and tree is not None:
         _add_field_properties(cls, tree)
+
+
+def _note_references(cls: Any) -> None:
+    """Tell the classes concerned that this one references others."""
+    model: Model = cls.__mongokit__
+    for node in model.references.nodes:
+        if isinstance(node.target, type):
+            node.target._is_referenced = True  # type: ignore[attr-defined]
+    if model.has_references and not cls.lazy_autorefs:
+        cls._fetches_references = True
+        for base in cls.__mro__:  # reading a base may yield documents of this class
+            field = getattr(base, "type_field", None)
+            if field and field in (getattr(base, "structure", None) or ()):
+                base._fetches_references = True
 
 
 def compile_again_if_changed(cls: Any) -> None:
@@ -360,6 +375,7 @@ class SchemaDocument(dict[str, Any], metaclass=SchemaProperties):
         use_schemaless: Whether fields may be missing or undeclared.
         use_autorefs: Whether a Document class in the structure is a reference.
         force_autorefs_current_db: Whether references without database mean the current one.
+        lazy_autorefs: Whether references are fetched when a field is read, not with the document.
         skip_validation: Whether `save()` leaves validation out.
         raise_validation_errors: Whether `validate()` raises; if not, see `validation_errors`.
         type_field: The field that holds the class's name, None for no such field.
@@ -403,6 +419,7 @@ class SchemaDocument(dict[str, Any], metaclass=SchemaProperties):
     use_schemaless: ClassVar[bool] = False
     use_autorefs: ClassVar[bool] = False
     force_autorefs_current_db: ClassVar[bool] = False
+    lazy_autorefs: ClassVar[bool] = False
     skip_validation: ClassVar[bool] = False
     raise_validation_errors: ClassVar[bool] = True
     type_field: ClassVar[str | None] = "_type"
@@ -412,6 +429,8 @@ class SchemaDocument(dict[str, Any], metaclass=SchemaProperties):
     __mongokit__: ClassVar[Model]
     _declared: ClassVar[tuple[Any, ...]]
     _is_document: ClassVar[bool] = False
+    _is_referenced: ClassVar[bool] = False
+    _fetches_references: ClassVar[bool] = False
     # bson asks each value for this attribute when it encodes: the class answers, so that
     # `__getattr__` is not called for it.
     _type_marker: ClassVar[int] = 0
