@@ -258,12 +258,12 @@ def test_a_document_that_is_not_saved_yet_is_a_runtime_error(doc: Any, col: Coll
 
 
 def test_new_file_is_a_context_manager_that_stores_at_its_end(doc: Any) -> None:
-    with doc.fs.new_file("source", content_type="text/plain") as file:
+    with doc.fs.new_file("source", metadata={"by": "Ada"}) as file:
         file.write(b"Hello ")
         file.write(b"World")
 
     assert doc.fs.source == b"Hello World"
-    assert doc.fs.get_last_version("source").content_type == "text/plain"
+    assert doc.fs.get_last_version("source").metadata == {"by": "Ada"}
 
 
 def test_new_file_is_stored_when_it_is_closed(doc: Any) -> None:
@@ -277,9 +277,13 @@ def test_new_file_is_stored_when_it_is_closed(doc: Any) -> None:
 
 
 def test_an_interrupted_new_file_leaves_nothing(doc: Any, db: Database) -> None:
-    with pytest.raises(ZeroDivisionError), doc.fs.new_file("source", chunk_size=4) as file:
-        file.write(b"0123456789")
-        _ = 1 / 0
+    def write_half() -> None:
+        with doc.fs.new_file("source", chunk_size=4) as file:
+            file.write(b"0123456789")
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        write_half()
 
     assert doc.fs.source is None
     assert db.fs.chunks.count_documents({}) == 0

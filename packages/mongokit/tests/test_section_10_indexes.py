@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -11,23 +12,12 @@ from pymongo import MongoClient
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
 import mongokit
-from mongokit import Connection, Document, SchemaDocument
+from mongokit import Document, SchemaDocument
 from mongokit.errors import BadIndexError
 from mongokit.indexes import Index, declared_indexes, plan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture
-def connection(mongodb_uri: str) -> Iterator[Connection]:
-    with Connection(mongodb_uri) as connection:
-        yield connection
-
-
-@pytest.fixture
-def db(connection: Connection, database_name: str) -> mongokit.Database:
-    return connection[database_name]
+    from mongokit import Connection
 
 
 def document_with(*indexes: Any, **options: Any) -> type[Document]:
@@ -116,13 +106,17 @@ def test_directions_have_their_classic_names() -> None:
         ),
         (
             {"fields": ("name", 1, "age")},
-            "Error in indexes: a tuple must contain only two value : "
-            "the field name and the direction",
+            (
+                "Error in indexes: a tuple must contain only two value : "
+                "the field name and the direction"
+            ),
         ),
         (
             {"fields": [("name",)]},
-            "Error in indexes: a tuple must contain only two value : "
-            "the field name and the direction",
+            (
+                "Error in indexes: a tuple must contain only two value : "
+                "the field name and the direction"
+            ),
         ),
         (
             {"fields": (1, 1)},
@@ -138,13 +132,17 @@ def test_directions_have_their_classic_names() -> None:
         ),
         (
             {"fields": ("name", "age")},
-            "index direction must be INDEX_DESCENDING, INDEX_ASCENDING, INDEX_OFF, INDEX_ALL, "
-            "INDEX_GEO2D, INDEX_GEOHAYSTACK, or INDEX_GEOSPHERE. Got age",
+            (
+                "index direction must be INDEX_DESCENDING, INDEX_ASCENDING, INDEX_OFF, INDEX_ALL, "
+                "INDEX_GEO2D, INDEX_GEOHAYSTACK, or INDEX_GEOSPHERE. Got age"
+            ),
         ),
         (
             {"fields": [("name", 3)]},
-            "index direction must be INDEX_DESCENDING, INDEX_ASCENDING, INDEX_OFF, INDEX_ALL, "
-            "INDEX_GEO2D, INDEX_GEOHAYSTACK, or INDEX_GEOSPHERE. Got 3",
+            (
+                "index direction must be INDEX_DESCENDING, INDEX_ASCENDING, INDEX_OFF, INDEX_ALL, "
+                "INDEX_GEO2D, INDEX_GEOHAYSTACK, or INDEX_GEOSPHERE. Got 3"
+            ),
         ),
     ],
 )
@@ -172,10 +170,10 @@ def test_check_false_does_not_excuse_a_malformed_index() -> None:
     ],
 )
 def test_a_field_that_is_not_in_the_structure_is_a_value_error(fields: Any, named: str) -> None:
-    with pytest.raises(ValueError) as caught:
-        document_with({"fields": fields})
+    text = f"Error in indexes: can't find {named} in structure"
 
-    assert str(caught.value) == f"Error in indexes: can't find {named} in structure"
+    with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
+        document_with({"fields": fields})
     with pytest.raises(ValueError, match="can't find"):
         document_with({"fields": fields, "check": True})
 

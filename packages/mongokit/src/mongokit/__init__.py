@@ -1,18 +1,20 @@
 """The MongoKit document mapper on PyMongo 4.
 
 Example:
-    >>> from mongokit import Connection, Document
-    >>> connection = Connection("mongodb://localhost:27017")
+    >>> from mongokit import Document, ObjectId
     >>> @connection.register
     ... class User(Document):
     ...     structure = {"name": str}
-    >>> connection.blog.users.User({"name": "Ada"}).save()
+    >>> user = db.people.User({"name": "Ada"})
+    >>> user.save()
+    >>> isinstance(user["_id"], ObjectId)
+    True
 """
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bson import DBRef, ObjectId
 
@@ -72,9 +74,13 @@ from mongokit.indexes import (
     INDEX_TEXT,
 )
 from mongokit.manager import Documents
+from mongokit.migration import DocumentMigration
 from mongokit.operators import IS, NOT, OR, SchemaOperator
 from mongokit.schema_document import DocumentProperties, SchemaDocument, SchemaProperties
 from mongokit.types import CustomType, Set
+
+if TYPE_CHECKING:
+    from mongokit.versioned_document import RevisionDocument, VersionedDocument
 
 __all__ = [
     "INDEX_ALL",
@@ -149,7 +155,6 @@ __all__ = [
 
 # Imported at their first use: an application that has no files or revisions needs none of them.
 _LATER = {
-    "DocumentMigration": "migration",
     "RevisionDocument": "versioned_document",
     "VersionedDocument": "versioned_document",
 }

@@ -71,8 +71,9 @@ def documents(
         pymongo.errors.PyMongoError: What the driver's `next` raises.
 
     Example:
-        >>> cursor = collection.find()
-        >>> users = [user for user in documents(cursor, cursor.next, User)]
+        >>> cursor = db.users.find()
+        >>> [user.name for user in documents(cursor, cursor.next, User)]
+        ['Ada', 'Grace']
     """
     while True:
         try:
@@ -102,8 +103,8 @@ def count(cursor: Cursor[Any], with_limit_and_skip: bool = False) -> int:
             `$where` and `$near`.
 
     Example:
-        >>> count(collection.find({"age": {"$gt": 30}}).limit(10))
-        120
+        >>> count(db.users.find({"age": {"$gt": 30}}).limit(1))
+        2
     """
     query = _query_of(cursor)
     if query is None:
@@ -144,7 +145,7 @@ def max_bson_size(client: MongoClient[Any]) -> int:
         yet.
 
     Example:
-        >>> max_bson_size(client)
+        >>> max_bson_size(connection)
         16777216
     """
     servers = client.topology_description.server_descriptions().values()

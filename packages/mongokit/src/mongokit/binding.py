@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import bson
 
 from mongokit import _driver, migration, references
-from mongokit.dotted import DecodedDotedDict
-from mongokit.schema_document import set_binding
+from mongokit.schema_document import fill, set_binding
 
 if TYPE_CHECKING:
     from mongokit.collection import Collection
@@ -34,13 +33,12 @@ class Binding(Generic[D]):
         document_class: The class.
         model: What the class declared when the binding was made.
         collection: The collection as the user sees it.
-        store: The same collection with the codec options that documents are read with.
         options: How documents are encoded.
     """
 
     __slots__ = (
-        *("_bind", "_new", "_own_init", "_plain", "_type_field", "collection", "document_class"),
-        *("model", "options", "store"),
+        *("_bind", "_new", "_own_init", "_plain", "_type_field", "_wrap"),
+        *("collection", "document_class", "model", "options"),
     )
 
     def __init__(self, document_class: type[D], collection: Collection) -> None:
@@ -48,10 +46,7 @@ class Binding(Generic[D]):
         self.document_class = document_class
         self.collection = collection
         self.options = collection.codec_options
-        reading = self.options
-        if model.dotted and reading.document_class is dict:
-            reading = reading.with_options(document_class=DecodedDotedDict)
-        self.store: Any = collection.with_options(codec_options=reading)
+        self._wrap = model.wrap_nested
         base = _base_of(document_class)
         self._new = document_class.__new__
         self._bind = vars(base)["_binding"].__set__
@@ -87,10 +82,13 @@ class Binding(Generic[D]):
             fallback_lang: The language for fields without a value in the current one.
         """
         cls = self.document_class
-        if self._plain and not doc and gen_skel and lang == fallback_lang == "en":
+        if self._plain and lang == fallback_lang == "en":
             made = self._new(cls)
-            _update(made, self.model.construct())
             self._bind(made, self)
+            if doc:
+                fill(made, doc)
+            elif gen_skel:
+                _update(made, self.model.construct())
             return made
         languages = {} if lang == fallback_lang == "en" else _languages(lang, fallback_lang)
         return cls(doc=doc, gen_skel=gen_skel, collection=self.collection, **languages)
@@ -107,9 +105,7 @@ class Binding(Generic[D]):
             return shared
         return Binding(document_class, collection)
 
-    def hydrate(
-        self, raw: dict[str, Any], /, *, partial: bool = False, session: Any = None
-    ) -> D:
+    def hydrate(self, raw: dict[str, Any], /, *, partial: bool = False, session: Any = None) -> D:
         """Return the document that `raw`, as decoded, is the content of.
 
         Args:
@@ -123,6 +119,8 @@ class Binding(Generic[D]):
         if self._plain and not partial and self._type_field not in raw:
             document = self._new(self.document_class)
             _update(document, raw)
+            if self._wrap is not None:
+                self._wrap(document)
             self._bind(document, self)
             return document
         document = self._make(raw, partial=partial)
@@ -167,26 +165,27 @@ class Binding(Generic[D]):
     def _stream_plain(self, cursor: Any, advance: Callable[[], Any]) -> Iterator[D]:
         """Yield documents with everything that a document costs in this one loop."""
         cls = self.document_class
-        new, update, bind = self._new, _update, self._bind
+        new, update, bind, wrap = self._new, _update, self._bind, self._wrap
         type_field, typed = self._type_field, self.hydrate
-        buffer_of = _driver.buffer_of
+        buffer: Any = ()
         while True:
-            try:
-                raw = advance()
-            except StopIteration:
-                return
-            buffer = buffer_of(cursor)
-            while True:
-                if type_field in raw:
-                    yield typed(raw)
-                else:
-                    document = new(cls)
-                    update(document, raw)
-                    bind(document, self)
-                    yield document
-                if not buffer or buffer_of(cursor) is not buffer:
-                    break
+            if buffer:
                 raw = buffer.popleft()
+            else:
+                try:
+                    raw = advance()
+                except StopIteration:
+                    return
+                buffer = _driver.buffer_of(cursor)
+            if type_field in raw:
+                yield typed(raw)
+                continue
+            document = new(cls)
+            update(document, raw)
+            if wrap is not None:
+                wrap(document)
+            bind(document, self)
+            yield document
 
     def _make(
         self, raw: dict[str, Any], *, partial: bool = False, encoded: bytes | None = None
@@ -207,6 +206,8 @@ class Binding(Generic[D]):
         document = cls.__new__(cls)
         convert = cls.__mongokit__.to_python
         dict.update(document, raw if convert is None else convert(raw))
+        if self._wrap is not None:
+            self._wrap(document)
         set_binding(document, self)
         return document
 

@@ -11,9 +11,9 @@ from bson import ObjectId
 from pymongo import InsertOne, ReplaceOne
 from pymongo.errors import BulkWriteError
 
-from mongokit import references
 from mongokit.document import Document, prepared, validated_size
 from mongokit.errors import BulkValidationError, Failure, SchemaDocumentError
+from mongokit.saving import Saving
 from mongokit.schema_document import as_failure
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _saving_references(
     """Write the referenced documents that were changed, as a save of each document does."""
     with ExitStack() as stack:
         for document in documents if binding.model.has_references else ():
-            saving = stack.enter_context(references.Saving(document, session))
+            saving = stack.enter_context(Saving(document, session))
             saving.fetch_assigned()
             saving.write_referenced()
         yield

@@ -23,8 +23,10 @@ class Collection(LegacyCollection):
     without wrapping or validation.
 
     Example:
-        >>> db.users.User          # the manager of User in the collection users
-        >>> db.users.insert_one({"name": "Ada"})  # PyMongo
+        >>> isinstance(db.users.User, User)  # the manager of User in the collection users
+        True
+        >>> db.users.insert_one({"_id": 3})  # PyMongo's own
+        InsertOneResult(3, acknowledged=True)
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -41,6 +43,8 @@ class Collection(LegacyCollection):
 
         Example:
             >>> user = db.users.documents(User).find_one()  # a User or None, for type checkers too
+            >>> user.name
+            'Ada'
         """
         name = document_class.__name__
         known = self._managers.get(name)
@@ -67,7 +71,10 @@ class Collection(LegacyCollection):
             TypeError: Two spellings of one argument.
 
         Example:
-            >>> db.users.find({"age": {"$gt": 30}}, wrap=User)
+            >>> [user.name for user in db.users.find({"age": {"$gt": 40}}, wrap=User)]
+            ['Grace']
+            >>> [type(raw) for raw in db.users.find({"age": {"$gt": 40}})]
+            [<class 'dict'>]
         """
         wrap = kwargs.pop("wrap", None)
         args, kwargs, options = translate_find(args, kwargs)

@@ -76,6 +76,9 @@ class Model:
         dotted: Whether the class has dot notation.
         check: An upper bound on the BSON size of a valid document, else 0; generated.
         construct: Makes a new document's content; generated.
+        wrap_nested: Makes the declared nested dicts of a document `DotedDict`s; generated, and
+            None where there are none or the class has no dot notation.
+        type_key: The type field, if the structure declares it.
         to_bson: Makes the stored form, or None if it is the document itself.
         to_python: Makes the Python form of a stored document in place, or None.
         references: Where documents hold references, those of embedded documents included.
@@ -117,6 +120,9 @@ class Model:
         self.check: Callable[[Any, CodecOptions[Any]], int] = functions["check"]
         self.construct: Callable[[], dict[str, Any]] = functions["construct"]
         self._skeleton: Callable[[], dict[str, Any]] = functions["skeleton"]
+        self.wrap_nested: Callable[[Any], None] | None = functions.get("wrap_nested")
+        fields = tree.fields if isinstance(tree, MappingNode) else {}
+        self.type_key = type_field if type_field in fields else None
 
     def skeleton(self) -> dict[str, Any]:
         """Return the declared fields in their empty forms, without defaults."""
@@ -153,6 +159,7 @@ class _Generator:
         self.variables = 0
         self._check()
         self._construct()
+        self._wrap_nested()
         self.source = "\n".join(self.lines) + "\n"
 
     # Writing.
@@ -181,7 +188,9 @@ class _Generator:
         self.names["MISSING"] = explain.MISSING
         self.names["encode"] = bson.encode
         self.write(0, "def check(doc, options):")
-        self.write(1, f"n = {max(1, self._fixed_size(model.tree))}")
+        self.write(
+            1, f"n = {max(1, self._fixed_size(model.tree) // 4)}  # characters, at four bytes each"
+        )
         if any(
             getattr(cls, name) is not getattr(dict, name)
             for name in ("__getitem__", "__len__", "__contains__", "__iter__", "get", "items")
@@ -202,7 +211,7 @@ class _Generator:
             self.write(2, "pass")
         self.write(1, "except Exception:")
         self.write(2, "return 0  # `explain` finds out why")
-        self.write(1, "return n")
+        self.write(1, "return 4 * n")
 
     def _is_reachable(self) -> bool:
         """Whether each required path is a node of this class's own tree."""
@@ -283,24 +292,24 @@ class _Generator:
             case MappingNode():
                 self._check_mapping(node, var, depth, required=required)
             case KeyedNode():
-                self._check_container(var, depth, "DICTS", required=required)
+                self._check_container(var, depth, "dict", required=required)
                 self._check_keyed(node, var, depth)
             case ListNode():
-                self._check_container(var, depth, "LISTS", required=required)
+                self._check_container(var, depth, "list", required=required)
                 self._check_list(node, var, depth)
             case TupleNode():
-                self._check_container(var, depth, "LISTS", required=required)
+                self._check_container(var, depth, "list", required=required)
                 self.write(depth, f"if len({var}) != {len(node.items)}: return 0")
                 for index, child in enumerate(node.items):
                     value = self.variable()
                     self.write(depth, f"{value} = {var}[{index}]")
                     self._check_value(child, value, depth, item=True)
             case I18nNode():
-                self._check_container(var, depth, "DICTS", required=required)
+                self._check_container(var, depth, "dict", required=required)
                 value = self.variable()
                 self.write(depth, f"for {value}k, {value} in {var}.items():")
                 self.write(depth + 1, f"if not isinstance({value}k, str): return 0")
-                self.write(depth + 1, f"n += {64 + self._fixed_size(node.inner)}")
+                self.write(depth + 1, f"n += {16 + self._fixed_size(node.inner) // 4}")
                 self._check_value(node.inner, value, depth + 1, item=True)
             case CustomNode():
                 passes = self.constant("custom", _custom_check(node.custom))
@@ -318,7 +327,7 @@ class _Generator:
                     self.names["CONTAINERS"] = (dict, list, tuple)
                     self.write(depth, f"if {var} and isinstance({var}, CONTAINERS):")
                     self.write(depth + 1, f"n += len(encode({{'': {var}}}, False, options))")
-                    self.write(depth, f"elif isinstance({var}, (str, bytes)): n += 4 * len({var})")
+                    self.write(depth, f"elif isinstance({var}, (str, bytes)): n += len({var})")
                 if required:
                     self.write(
                         depth,
@@ -334,7 +343,7 @@ class _Generator:
                     passes = self.constant("operator", node.operator.validate)
                     test = f"not {passes}({var})"
                 self.write(depth, f"if {var} is not None and {test}: return 0")
-                self.write(depth, f"if isinstance({var}, (str, bytes)): n += 4 * len({var})")
+                self.write(depth, f"if isinstance({var}, (str, bytes)): n += len({var})")
                 if self.model.is_document:
                     self.names["SIMPLE"] = _SIMPLE
                     self.write(depth, f"elif type({var}) not in SIMPLE:")
@@ -348,7 +357,7 @@ class _Generator:
                 size = self.variable()
                 self.write(depth + 1, f"{size} = {model}.__mongokit__.check({var}, options)")
                 self.write(depth + 1, f"if not {size}: return 0")
-                self.write(depth + 1, f"n += {size}")
+                self.write(depth + 1, f"n += {size} // 4")
                 self._refuse_empty(var, depth, required=required)
             case ReferenceNode():
                 passes = self.constant("reference", _reference_check(node))
@@ -372,28 +381,34 @@ class _Generator:
     def _check_scalar(self, node: ScalarNode, var: str, depth: int, *, required: bool) -> None:
         kind = self.constant("type", node.kind)
         accepts = self.constant("accepts", node.accepts) if len(node.accepts) > 1 else kind
+        if issubclass(node.kind, (str, bytes)):
+            self.write(depth, f"if type({var}) is {kind}: n += len({var})")
+            if required:
+                self.write(depth, f"elif isinstance({var}, {accepts}): n += len({var})")
+                self.write(depth, "else: return 0")
+            else:
+                self.write(depth, f"elif {var} is not None:")
+                self.write(depth + 1, f"if not isinstance({var}, {accepts}): return 0")
+                self.write(depth + 1, f"n += len({var})")
+            return
         none = "" if required else f"{var} is not None and "
         wrong = f"type({var}) is not {kind} and {none}not isinstance({var}, {accepts})"
         self.write(depth, f"if {wrong}: return 0")
-        if issubclass(node.kind, (str, bytes)):
-            self.write(
-                depth, f"n += 4 * len({var})" if required else f"if {var}: n += 4 * len({var})"
-            )
         if issubclass(node.kind, (dict, list, tuple)):
             if required:
                 self.write(depth, f"if not {var}: return 0")
             if self.model.is_document:
                 self.write(depth, f"if {var}: n += len(encode({{'': {var}}}, False, options))")
 
-    def _check_container(self, var: str, depth: int, kinds: str, *, required: bool) -> None:
-        self.names["DICTS"] = _DICTS
-        self.names["LISTS"] = _LISTS
-        self.write(depth, f"if type({var}) not in {kinds}: return 0")
+    def _check_container(self, var: str, depth: int, kind: str, *, required: bool) -> None:
+        self.names |= {"DICTS": _DICTS, "LISTS": _LISTS}
+        kinds = "DICTS" if kind == "dict" else "LISTS"
+        self.write(depth, f"if type({var}) is not {kind} and type({var}) not in {kinds}: return 0")
         if required:
             self.write(depth, f"if not {var}: return 0")
 
     def _check_mapping(self, node: MappingNode, var: str, depth: int, *, required: bool) -> None:
-        self._check_container(var, depth, "DICTS", required=required)
+        self._check_container(var, depth, "dict", required=required)
         if node.fields:
             self._check_fields(node, var, depth, top=False)
         elif self.model.is_document:
@@ -424,17 +439,47 @@ class _Generator:
         if self.model.is_document and node.key is not str:
             self.write(depth + 1, f"if not isinstance({value}k, str): return 0")
         size = self._fixed_size(node.value)
-        self.write(depth + 1, f"n += {size} + (4 * len({value}k) if {value}k else 0)")
+        self.write(depth + 1, f"n += {size // 4} + (len({value}k) if {value}k else 0)")
         self._check_value(node.value, value, depth + 1)
 
     def _check_list(self, node: ListNode, var: str, depth: int) -> None:
         value = self.variable()
-        self.write(depth, f"n += {self._fixed_size(node.item)} * len({var})")
+        self.write(depth, f"n += {self._fixed_size(node.item) // 4} * len({var})")
         self.write(depth, f"for {value} in {var}:")
         before = len(self.lines)
         self._check_value(node.item, value, depth + 1, item=True)
         if len(self.lines) == before:
             self.write(depth + 1, "pass")
+
+    # Nested dicts under dot notation.
+
+    def _wrap_nested(self) -> None:
+        tree = self.model.tree
+        if not self.model.dotted or not isinstance(tree, MappingNode):
+            return
+        self.write(0, "")
+        self.write(0, "def wrap_nested(doc):")
+        before = len(self.lines)
+        for key, child in tree.fields.items():
+            self._wrap("doc", key, child, 1)
+        if len(self.lines) == before:
+            del self.lines[-2:]
+        else:
+            self.names |= {"get": dict.get, "put": dict.__setitem__}
+            self._dict()
+
+    def _wrap(self, var: str, key: str, node: Node, depth: int) -> None:
+        """Write what makes the dict under `key` a `DotedDict`, and those that it declares."""
+        if not isinstance(node, (MappingNode, KeyedNode)):
+            return
+        value = self.variable()
+        self.write(depth, f"{value} = get({var}, {key!r})")
+        self.write(depth, f"if type({value}) is dict:")
+        self.write(depth + 1, f"{value} = Doted({value})")
+        self.write(depth + 1, f"put({var}, {key!r}, {value})")
+        if isinstance(node, MappingNode):
+            for name, child in node.fields.items():
+                self._wrap(value, name, child, depth + 1)
 
     # A new document's content.
 

@@ -32,9 +32,10 @@ class Connection(LegacyClient):
         pymongo.errors.ConfigurationError: An unknown or malformed option.
 
     Example:
-        >>> connection = Connection("localhost", 27017)
-        >>> connection.register(User)
-        >>> connection.blog.users.User()
+        >>> with Connection(uri, serverSelectionTimeoutMS=5000) as connection:
+        ...     known = connection.register(User)
+        ...     db.name in connection.list_database_names()
+        True
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -182,7 +183,9 @@ class MasterSlaveConnection:
         DeprecationError: Always.
 
     Example:
-        >>> Connection("mongodb://a,b/?replicaSet=rs&readPreference=secondaryPreferred")
+        >>> MasterSlaveConnection("a", slaves=["b"])
+        Traceback (most recent call last):
+        mongokit.errors.DeprecationError: master-slave replication no longer exists: use ...
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> NoReturn:

@@ -9,9 +9,10 @@ from mongokit import _driver
 from mongokit.legacy import LegacyCursor
 
 D = TypeVar("D")
+D_co = TypeVar("D_co", covariant=True)
 
 
-class Wrapper(Protocol[D]):
+class Wrapper(Protocol[D_co]):
     """What makes documents out of what the driver decoded: a `Binding`."""
 
     @property
@@ -20,15 +21,15 @@ class Wrapper(Protocol[D]):
 
     def hydrate(
         self, raw: dict[str, Any], /, *, partial: bool = False, session: Any = None
-    ) -> D:
+    ) -> D_co:
         """Return the document that `raw` is the content of."""
 
     def hydrate_all(
         self, batch: Sequence[dict[str, Any]], /, *, partial: bool = False, session: Any = None
-    ) -> Iterator[D]:
+    ) -> Iterator[D_co]:
         """Yield the documents of one batch, complete with their references."""
 
-    def stream(self, cursor: Any, advance: Any, /) -> Iterator[D]:
+    def stream(self, cursor: Any, advance: Any, /) -> Iterator[D_co]:
         """Yield the cursor's documents; the fastest way for this class of documents."""
 
 
@@ -126,6 +127,8 @@ class Cursor(LegacyCursor, Generic[D]):
     def rewind(self) -> Cursor[D]:
         """Start again from the first document."""
         self._stream = None
+        if buffer := _driver.buffer_of(self):
+            buffer.clear()  # a loop that is still running takes its next document from here
         super().rewind()
         return self
 
@@ -140,7 +143,8 @@ class Cursor(LegacyCursor, Generic[D]):
         return self._same(super().__deepcopy__(memo))
 
     def _same(self, other: Any) -> Cursor[D]:
-        other._wrapped(self._wrap, partial=self._partial)
+        if self._wrap is not None:
+            other._wrapped(self._wrap, partial=self._partial)
         clone: Cursor[D] = other
         return clone
 

@@ -21,7 +21,8 @@ class Database(LegacyDatabase):
     """A PyMongo database on which a registered class with `__collection__` is found by its name.
 
     Example:
-        >>> db.User             # the manager of User in the collection it names
+        >>> db.User is db.users.User  # the manager of User in the collection that it names
+        True
         >>> db["users"] is db.users
         True
     """
@@ -41,7 +42,8 @@ class Database(LegacyDatabase):
             AttributeError: The class has no `__collection__`.
 
         Example:
-            >>> db.documents(User).find_one({"name": "Ada"})
+            >>> db.documents(User).find_one({"name": "Ada"})["email"]
+            'ada@example.org'
         """
         return self[collection_name(document_class)].documents(document_class)
 
@@ -60,7 +62,10 @@ class Database(LegacyDatabase):
             ValueError: The reference points into another database.
 
         Example:
-            >>> db.dereference(ref, User)
+            >>> db.dereference(DBRef("users", 1), User).name
+            'Ada'
+            >>> type(db.dereference(DBRef("users", 1)))
+            <class 'dict'>
         """
         if model is not None and not getattr(model, "_is_document", False):
             raise TypeError(f"model must be a Document class, not {model!r}")

@@ -61,13 +61,14 @@ class Document(SchemaDocument, Queries[Any]):
 
     Example:
         >>> @connection.register
-        ... class User(Document):
-        ...     structure = {"name": str, "email": str}
+        ... class Tag(Document):
+        ...     structure = {"name": str, "posts": int}
+        ...     default_values = {"posts": 0}
         ...     use_dot_notation = True
-        >>> user = db.users.User()
-        >>> user.name = "Ada"
-        >>> user.save()
-        >>> db.users.User.find_one({"name": "Ada"}) == user
+        >>> tag = db.tags.Tag()
+        >>> tag.name = "python"
+        >>> tag.save()
+        >>> db.tags.Tag.find_one({"name": "python"}) == tag
         True
     """
 
@@ -116,6 +117,10 @@ class Document(SchemaDocument, Queries[Any]):
 
         Raises:
             ConnectionError: The document was made without one.
+
+        Example:
+            >>> user.collection is db.users
+            True
         """
         return bound(self).collection
 
@@ -125,6 +130,10 @@ class Document(SchemaDocument, Queries[Any]):
 
         Raises:
             ConnectionError: The document was made without a collection.
+
+        Example:
+            >>> user.db is db
+            True
         """
         return bound(self).collection.database
 
@@ -134,6 +143,10 @@ class Document(SchemaDocument, Queries[Any]):
 
         Raises:
             ConnectionError: The document was made without a collection.
+
+        Example:
+            >>> user.connection is connection
+            True
         """
         return bound(self).collection.database.client
 
@@ -148,6 +161,11 @@ class Document(SchemaDocument, Queries[Any]):
             See `SchemaDocument.validate`; and
             AutoReferenceError: A referenced document is not stored.
             MaxDocumentSizeError: It is larger than the server accepts.
+
+        Example:
+            >>> User({"name": "Ada", "email": None}).validate()
+            Traceback (most recent call last):
+            mongokit.errors.StructureError: missed fields ['age'] in User
         """
         try:
             validated_size(self, auto_migrate=auto_migrate)
@@ -159,7 +177,13 @@ class Document(SchemaDocument, Queries[Any]):
             validated_size(self, auto_migrate=auto_migrate)
 
     def errors(self) -> list[Failure]:
-        """Return every reason why the document does not validate; an empty list if it does."""
+        """Return every reason why the document does not validate; an empty list if it does.
+
+        Example:
+            >>> bad = User({"name": None, "email": None, "age": "36"})
+            >>> [failure.rule for failure in bad.errors()]
+            ['type', 'required']
+        """
         found = type(self).__mongokit__.failures(self, _options_of(self))
         return [as_failure(error) for error in found]
 
@@ -194,8 +218,12 @@ class Document(SchemaDocument, Queries[Any]):
                 the write may have happened.
 
         Example:
-            >>> user = db.users.User({"name": "Ada", "email": "ada@example.org"})
+            >>> user = db.User({"name": "Eva", "email": "eva@example.org", "age": 28})
             >>> user.save()
+            >>> user.age = "29"
+            >>> user.save()
+            Traceback (most recent call last):
+            mongokit.errors.SchemaTypeError: age must be an instance of int not str
         """
         save_document(self, _store, uuid=uuid, validate=validate, safe=safe, options=kwargs)
 
@@ -209,6 +237,11 @@ class Document(SchemaDocument, Queries[Any]):
         Raises:
             ConnectionError: The document was made without a collection.
             KeyError: The document has no `_id`.
+
+        Example:
+            >>> user.delete()
+            >>> db.User.get_from_id(user._id) is None
+            True
         """
         identity = stored_id(self)
         bound(self).collection.delete_one({"_id": identity}, session=kwargs.get("session"))
@@ -224,10 +257,17 @@ class Document(SchemaDocument, Queries[Any]):
             ConnectionError: The document was made without a collection.
             KeyError: The document has no `_id`.
             OperationFailure: No document of this `_id` is stored.
+
+        Example:
+            >>> db.users.update_one({"_id": user._id}, {"$inc": {"age": 1}}).modified_count
+            1
+            >>> user.reload()
+            >>> user.age
+            37
         """
         binding = bound(self)
         identity = stored_id(self)
-        raw = binding.store.find_one({"_id": identity}, session=session)
+        raw = binding.collection.find_one({"_id": identity}, session=session)
         if raw is None:
             raise OperationFailure(
                 f"can't reload: no document with this _id is stored in {binding.collection.name}"
@@ -244,6 +284,11 @@ class Document(SchemaDocument, Queries[Any]):
         Raises:
             ConnectionError: The document was made without a collection.
             AssertionError: The document has no `_id`.
+
+        Example:
+            >>> ref = user.get_dbref()
+            >>> ref.collection, ref.id, ref.database == db.name
+            ('users', 1, True)
         """
         collection = bound(self).collection
         if dict.get(self, "_id") is None:
@@ -267,8 +312,18 @@ class Document(SchemaDocument, Queries[Any]):
             UpdateQueryError: An update names a field that the structure lacks.
 
         Example:
-            >>> user.migrate()
-            True
+            >>> class TaskMigration(DocumentMigration):
+            ...     def migration01__add_done(self):
+            ...         self.target = {"done": {"$exists": False}}
+            ...         self.update = {"$set": {"done": False}}
+            >>> @connection.register
+            ... class Task(Document):
+            ...     structure = {"title": str, "done": bool}
+            ...     migration_handler = TaskMigration
+            >>> task = db.tasks.Task({"title": "Write", "done": True})
+            >>> task.save()
+            >>> task.migrate()
+            False
         """
         handler = type(self).migration_handler
         if handler is None:
@@ -281,6 +336,10 @@ class Document(SchemaDocument, Queries[Any]):
 
         Raises:
             bson.errors.InvalidDocument: It holds something that BSON can't.
+
+        Example:
+            >>> User({"name": "Ada"}).get_size()
+            19
         """
         return len(bson.encode(stored_form(self), False, _options_of(self)))
 

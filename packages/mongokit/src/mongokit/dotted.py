@@ -203,16 +203,15 @@ class i18nDotedDict(DotedDict):
         """Return the value in the current language, in the fallback language, or None."""
         path = self._path_of(name)
         value = dict.get(self, name)
-        if not isinstance(value, dict):
-            return super().__getattr__(name)
-        if path in self._doc.i18n:
+        if path in self._doc.i18n and isinstance(value, dict):
             fallback = dict.get(value, self._doc._fallback_lang)
             return dict.get(value, self._doc._current_lang, fallback)
-        if isinstance(value, i18nDotedDict) or not self._is_above_i18n(path):
-            return super().__getattr__(name)
-        nested = i18nDotedDict(value, self._doc, path)
-        dict.__setitem__(self, name, nested)
-        return nested
+        if isinstance(value, (dict, list)) and self._is_above_i18n(path):
+            translated = in_languages(value, self._doc, path)
+            if translated is not value:
+                dict.__setitem__(self, name, translated)
+            return translated
+        return super().__getattr__(name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set an i18n field's value in the current language, any other key as it is."""
@@ -230,10 +229,42 @@ class i18nDotedDict(DotedDict):
         return DotedDict, (dict(self),)
 
     def _path_of(self, name: str) -> str:
-        return f"{self._path}.{name}" if self._path else name
+        """The declared path of a key: under a type key, that one's."""
+        prefix = f"{self._path}." if self._path else ""
+        path = f"{prefix}{name}"
+        under_type = f"{prefix}$str"
+        if path not in self._doc.i18n and (
+            under_type in self._doc.i18n or self._is_above_i18n(under_type)
+        ):
+            return under_type
+        return path
 
     def _is_above_i18n(self, path: str) -> bool:
         return any(field.startswith(f"{path}.") for field in self._doc.i18n)
+
+
+def in_languages(value: Any, doc: _Translated, path: str) -> Any:
+    """Return a value above i18n fields so that its attributes are read in the document's language.
+
+    Args:
+        value: What the document holds at `path`. A list is changed in place, because somebody may
+            hold it already.
+        doc: The document.
+        path: Where the value stands; the items of a list stand at the list's path.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> doc = SimpleNamespace(i18n=["a.b"], _current_lang="en", _fallback_lang="en")
+        >>> in_languages([{"b": {"en": "x"}}], doc, "a")[0].b
+        'x'
+    """
+    if isinstance(value, dict):
+        if isinstance(value, i18nDotedDict) and value._doc is doc and value._path == path:
+            return value
+        return i18nDotedDict(value, doc, path)
+    if isinstance(value, list):
+        value[:] = [in_languages(item, doc, path) for item in value]
+    return value
 
 
 class DotCollapsedDict(dict[str, Any]):

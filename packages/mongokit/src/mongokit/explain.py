@@ -220,7 +220,9 @@ class _Walk:
                     yield from self.custom(child, item, path)
             case I18nNode() if isinstance(value, dict):
                 for lang, item in dict.items(value):
-                    yield from self.custom(node.inner, item, f"{path} ({lang})")
+                    where = f"{path} ({lang})"
+                    for error in self.custom(node.inner, item, where):
+                        yield _at_field(error, where, path)
 
     def _custom(self, node: CustomNode, value: Any, path: str) -> Iterator[Exception]:
         custom = node.custom
@@ -354,13 +356,17 @@ class _Walk:
                 yield from self.types(child, item, path)
 
     def _i18n(self, node: I18nNode, value: Any, path: str) -> Iterator[Exception]:
+        if value is None:
+            return
         if not isinstance(value, dict):
             yield self._type_error(path, "dict", value)
             return
         for lang, item in dict.items(value):
             if not isinstance(lang, str):
                 yield self._type_error(f"key of {path}", "str", lang)
-            yield from self.types(node.inner, item, f"{path} ({lang})")
+            where = f"{path} ({lang})"
+            for error in self.types(node.inner, item, where):
+                yield _at_field(error, where, path)
 
     def _any(self, node: AnyNode, value: Any, path: str) -> Iterator[Exception]:
         if isinstance(value, node.authorized):
@@ -421,6 +427,13 @@ class _Walk:
             value=value,
             document_class=self.model.document_class,
         )
+
+
+def _at_field(error: Exception, where: str, path: str) -> Exception:
+    """The error with its `path` a field's name; the language stays in the text."""
+    if isinstance(error, SchemaDocumentError) and error.path is not None:
+        error.path = error.path.replace(where, path, 1)
+    return error
 
 
 def refers_to(node: ReferenceNode, value: Any) -> bool:

@@ -13,7 +13,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from gridfs import GridFS, GridIn, GridOut, NoFile
-
 from pymongo.errors import PyMongoError
 
 from mongokit.errors import MongoKitError
@@ -39,9 +38,10 @@ class File(GridOut):
     """A stored file, open for reading: PyMongo's `GridOut`, streamed chunk by chunk.
 
     Example:
-        >>> file = user.fs.get_last_version("photo")
-        >>> file.name, file.length
-        ('photo', 123456)
+        >>> user.fs.photo = b"PNG..."
+        >>> with user.fs.get_last_version("photo") as file:
+        ...     file.name, file.length, file.container, file.read(3)
+        ('photo', 6, None, b'PNG')
     """
 
     @property
@@ -83,15 +83,18 @@ class _Files:
 
         Args:
             filename: Its name.
-            **kwargs: More fields of the file document, such as `content_type`, and `chunk_size`.
+            **kwargs: More fields of the file document, such as `metadata`, and `chunk_size`.
 
         Raises:
             RuntimeError: The document was never saved.
             AttributeError: The class does not declare the file.
 
         Example:
-            >>> with user.fs.new_file("photo") as file:
-            ...     file.write(b"...")
+            >>> with user.fs.new_file("photo", metadata={"by": "Grace"}) as file:
+            ...     file.write(b"first half, ")
+            ...     file.write(b"second half")
+            >>> user.fs.photo
+            b'first half, second half'
         """
         self._check_name(filename)
         fields = {**kwargs, "filename": filename, "docid": self._docid()}
@@ -118,8 +121,10 @@ class _Files:
             TypeError: The data is of another type.
 
         Example:
-            >>> with open("photo.png", "rb") as file:
-            ...     user.fs.put(file, filename="photo", content_type="image/png")
+            >>> from io import BytesIO
+            >>> file_id = user.fs.put(BytesIO(b"..."), filename="photo", metadata={"by": "Grace"})
+            >>> user.fs.get(file_id).metadata
+            {'by': 'Grace'}
         """
         with self.new_file(filename, **kwargs) as file:
             file.write(data)
@@ -134,6 +139,11 @@ class _Files:
         Raises:
             RuntimeError: The document was never saved.
             NoSuchFile: The document has no such file.
+
+        Example:
+            >>> file_id = user.fs.put(b"...", filename="photo")
+            >>> user.fs.get(file_id).read()
+            b'...'
         """
         for file in self._find({**self._mine(), "_id": file_id}):
             return file
@@ -151,8 +161,10 @@ class _Files:
             NoSuchFile: There is no such version.
 
         Example:
-            >>> user.fs.get_version("photo", 0).read()
-            b'...'
+            >>> user.fs.photo = b"old"
+            >>> user.fs.photo = b"new"
+            >>> user.fs.get_version("photo", 0).read(), user.fs.get_version("photo", -1).read()
+            (b'old', b'new')
         """
         files = self._collection().files
         order = 1 if version >= 0 else -1
@@ -174,8 +186,9 @@ class _Files:
             NoSuchFile: There is none.
 
         Example:
-            >>> user.fs.get_last_version("photo").read(1024)
-            b'...'
+            >>> user.fs.photo = b"..."
+            >>> user.fs.get_last_version("photo").read(2)
+            b'..'
         """
         return self.get_version(filename, -1)
 
@@ -188,6 +201,12 @@ class _Files:
         Raises:
             RuntimeError: The document was never saved.
             NoSuchFile: The document has no such file.
+
+        Example:
+            >>> file_id = user.fs.put(b"...", filename="photo")
+            >>> user.fs.delete(file_id)
+            >>> user.fs.list()
+            []
         """
         self._gridfs().delete(self.get(file_id)._id)
 
@@ -198,8 +217,10 @@ class _Files:
             RuntimeError: The document was never saved.
 
         Example:
+            >>> user.fs.photo = b"..."
+            >>> user.fs.images["a.png"] = b"..."
             >>> user.fs.list()
-            ['photo']
+            ['a.png', 'photo']
         """
         return sorted(self._collection().files.distinct("filename", self._all()))
 
@@ -273,6 +294,8 @@ class FSContainer(_Files):
         >>> [file.name for file in user.fs.images]
         ['a.png']
         >>> del user.fs.images["a.png"]
+        >>> "a.png" in user.fs.images
+        False
     """
 
     __slots__ = ()
@@ -325,13 +348,17 @@ class FS(_Files):
         TypeError: What is assigned is no bytes.
 
     Example:
-        >>> class User(Document):
-        ...     structure = {"name": str}
-        ...     gridfs = {"files": ["photo"], "containers": ["images"]}
+        >>> User.gridfs
+        {'files': ['photo'], 'containers': ['images']}
         >>> user.fs.photo = b"..."
         >>> user.fs.photo
         b'...'
         >>> user.fs.images["a.png"] = b"..."
+        >>> [(file.name, file.container) for file in user.fs]
+        [('photo', None), ('a.png', 'images')]
+        >>> del user.fs.photo
+        >>> user.fs.photo is None
+        True
     """
 
     __slots__ = ()

@@ -91,7 +91,7 @@ def from_json(binding: Binding[D], text: str | bytes) -> D:
     reader = _Reader(binding)
     document = binding.new({key: reader.field(key, value) for key, value in content.items()})
     if binding.model.has_references:
-        references.resolve([document])
+        references.fetch([document])
     return document
 
 

@@ -28,8 +28,10 @@ class Documents(Queries[D]):
         >>> users = db.documents(User)
         >>> users is db.users.User
         True
-        >>> ada = users({"name": "Ada"})
-        >>> users.find_one({"name": "Ada"})
+        >>> users({"name": "Eva"})
+        {'name': 'Eva'}
+        >>> users.find_one({"name": "Ada"}).age
+        36
     """
 
     __slots__ = ()
@@ -48,6 +50,12 @@ class Documents(Queries[D]):
             gen_skel: Whether to make the skeleton.
             lang: The current language of i18n fields.
             fallback_lang: The language that is read where the current one has no value.
+
+        Example:
+            >>> db.User()
+            {'name': None, 'email': None, 'age': None}
+            >>> db.User(gen_skel=False)
+            {}
         """
         made: D = bound(self).new(doc, gen_skel, lang, fallback_lang)
         return made
@@ -76,8 +84,12 @@ class Documents(Queries[D]):
             TypeError: There are no documents.
 
         Example:
-            >>> db.documents(User).insert_many([{"name": "Ada"}, {"name": "Grace"}])
-            [ObjectId('...'), ObjectId('...')]
+            >>> eva = {"name": "Eva", "email": "eva@example.org", "age": 28}
+            >>> db.User.insert_many([eva, {**eva, "_id": 8, "age": 29}])
+            [ObjectId('...'), 8]
+            >>> db.User.insert_many([eva, {**eva, "age": "29"}])
+            Traceback (most recent call last):
+            mongokit.errors.BulkValidationError: 1 of 2 documents does not validate: 1: age ...
         """
         return bulk.insert_many(bound(self), documents, ordered=ordered, session=session)
 
@@ -100,7 +112,11 @@ class Documents(Queries[D]):
             pymongo.errors.BulkWriteError: The server refused some.
 
         Example:
-            >>> db.documents(User).bulk_write([ada, grace, DeleteOne({"name": "Bob"})])
+            >>> from pymongo import UpdateOne
+            >>> user.age = 37
+            >>> result = db.User.bulk_write([user, UpdateOne({"_id": 2}, {"$inc": {"age": 1}})])
+            >>> result.modified_count
+            2
         """
         return bulk.bulk_write(bound(self), requests, ordered=ordered, session=session)
 

@@ -76,11 +76,13 @@ class DocumentMigration:
 
     Example:
         >>> class UserMigration(DocumentMigration):
-        ...     def allmigration01__add_tags(self):
-        ...         self.target = {"tags": {"$exists": False}}
-        ...         self.update = {"$set": {"tags": []}}
+        ...     def allmigration01__add_age(self):
+        ...         self.target = {"age": {"$exists": False}}
+        ...         self.update = {"$set": {"age": None}}
+        >>> db.users.insert_one({"_id": 3, "name": "Eva", "email": "eva@example.org"}).acknowledged
+        True
         >>> UserMigration(User).migrate_all(db.users)
-        {'allmigration01__add_tags': 120}
+        {'allmigration01__add_age': 1}
     """
 
     def __init__(self, doc_class: type[Any], verbose: bool = False) -> None:
@@ -111,8 +113,17 @@ class DocumentMigration:
             pymongo.errors.PyMongoError: The driver's error.
 
         Example:
+            >>> class UserMigration(DocumentMigration):
+            ...     def migration01__lower_case(self):
+            ...         self.target = {"email": self.doc["email"]}
+            ...         self.update = {"$set": {"email": self.doc["email"].lower()}}
+            >>> db.users.update_one({"_id": 1}, {"$set": {"email": "ADA@example.org"}}).acknowledged
+            True
+            >>> user = db.User.get_from_id(1)
             >>> UserMigration(User).migrate(user)
             True
+            >>> user.email
+            'ada@example.org'
         """
         self.doc = doc
         self.collection = bound(doc).collection
@@ -161,8 +172,16 @@ class DocumentMigration:
             pymongo.errors.PyMongoError: The driver's error.
 
         Example:
+            >>> class UserMigration(DocumentMigration):
+            ...     def allmigration01__round_age(self):
+            ...         self.target = {"age": {"$gt": 40}}
+            ...         self.update = {"$set": {"age": 40}}
             >>> UserMigration(User).migrate_all(db.users, dry_run=True)
-            {'allmigration01__add_tags': 120}
+            {'allmigration01__round_age': 1}
+            >>> UserMigration(User).migrate_all(db.users, progress=print)
+            allmigration01__round_age 0 1
+            allmigration01__round_age 1 1
+            {'allmigration01__round_age': 1}
         """
         self.collection = collection
         self.doc = _NoDocument()
@@ -191,8 +210,12 @@ class DocumentMigration:
             pymongo.errors.PyMongoError: The driver's error.
 
         Example:
+            >>> class UserMigration(DocumentMigration):
+            ...     def allmigration01__add_age(self):
+            ...         self.target = {"age": {"$exists": False}}
+            ...         self.update = {"$set": {"age": None}}
             >>> UserMigration(User).get_deprecated(db.users)
-            {'deprecated': ['allmigration01__add_tags'], 'active': []}
+            {'deprecated': ['allmigration01__add_age'], 'active': []}
         """
         self.collection = collection
         self.doc = _NoDocument()
@@ -301,7 +324,7 @@ def _is_declared(node: Node | None, parts: list[str]) -> bool:
 def _read_again(document: Any, session: Any) -> None:
     """Replace a document's content with what is stored now, if it is."""
     binding = bound(document)
-    raw = binding.store.find_one({"_id": dict.__getitem__(document, "_id")}, session=session)
+    raw = binding.collection.find_one({"_id": dict.__getitem__(document, "_id")}, session=session)
     if raw is None:
         return
     stored = binding._make(raw)
@@ -328,7 +351,7 @@ def migrate_fetched(document: Any, session: ClientSession | None = None) -> bool
         UpdateQueryError: An update names a field that the structure lacks.
 
     Example:
-        >>> migrate_fetched(user)
+        >>> migrate_fetched(user)  # it is valid
         False
     """
     cls = type(document)

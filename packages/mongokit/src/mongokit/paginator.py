@@ -35,11 +35,11 @@ class Paginator(Generic[T]):
         ValueError: `page` or `limit` is less than 1.
 
     Example:
-        >>> page = Paginator(db.users.User.find().sort("name"), page=2, limit=20)
+        >>> page = Paginator(db.User.find().sort("name"), page=2, limit=1)
         >>> [user.name for user in page.items]
-        ['Ursula', 'Vera']
-        >>> page.has_previous, page.num_pages
-        (True, 2)
+        ['Grace']
+        >>> page.has_previous, page.has_next, page.num_pages
+        (True, False, 2)
     """
 
     def __init__(self, cursor: Cursor[T], page: int = 1, limit: int = 10) -> None:
@@ -197,8 +197,12 @@ def keyset(
 
     Example:
         >>> page = keyset({"age": {"$gt": 30}}, "name")
-        >>> users = page.in_order(db.User.find(page.filter).sort(page.sort).limit(20))
+        >>> users = page.in_order(db.User.find(page.filter).sort(page.sort).limit(1))
+        >>> [user.name for user in users]
+        ['Ada']
         >>> page = keyset({"age": {"$gt": 30}}, "name", after=page.position(users[-1]))
+        >>> [user.name for user in db.User.find(page.filter).sort(page.sort).limit(1)]
+        ['Grace']
     """
     order = _with_id([sort] if isinstance(sort, str) else sort)
     if after is not None and before is not None:

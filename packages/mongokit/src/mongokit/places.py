@@ -62,8 +62,8 @@ class References:
         nodes: Every reference in the tree, embedded classes' left out.
 
     Example:
-        >>> [place.key for place in User.__mongokit__.references.of(user)]
-        ['employer']
+        >>> [place.key for place in Post.__mongokit__.references.of(post)]
+        ['author']
     """
 
     __slots__ = ("_any_field", "_fields", "nodes")
@@ -120,7 +120,7 @@ def _reference_nodes(node: Node) -> list[ReferenceNode]:
 
 
 def _visit(node: Node) -> _Visit | None:
-    """Return what looks at a value together with where it stands, or None if nothing can be there."""
+    """Return what looks at a value and where it stands, or None if nothing can be there."""
     if isinstance(node, ReferenceNode):
 
         def reference(container: Any, key: Any, value: Any, found: list[Place]) -> None:

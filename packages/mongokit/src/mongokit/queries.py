@@ -41,6 +41,10 @@ class Queries(Generic[D]):
 
     Every method takes what the method of that name takes on a PyMongo collection, `session=`
     included, and PyMongo 2's spellings.
+
+    Example:
+        >>> db.User.find({"age": {"$gt": 30}}).sort("age", -1)[0].name
+        'Grace'
     """
 
     __slots__ = ()
@@ -57,11 +61,11 @@ class Queries(Generic[D]):
             TypeError: Two spellings of one argument.
 
         Example:
-            >>> [user["name"] for user in db.users.User.find({"age": {"$gt": 30}})]
-            ['Ada']
+            >>> [user.name for user in db.User.find({"age": {"$gt": 30}}).sort("name")]
+            ['Ada', 'Grace']
         """
         binding = bound(self)
-        cursor: Cursor[D] = binding.store.find(*args, wrap=binding, **kwargs)
+        cursor: Cursor[D] = binding.collection.find(*args, wrap=binding, **kwargs)
         return cursor
 
     def find_one(self, *args: Any, **kwargs: Any) -> D | None:
@@ -75,16 +79,22 @@ class Queries(Generic[D]):
             ConnectionError: This document has no collection.
 
         Example:
-            >>> db.users.User.find_one({"email": "ada@example.org"})
+            >>> db.User.find_one({"email": "ada@example.org"}).name
+            'Ada'
+            >>> db.User.find_one(2).name
+            'Grace'
+            >>> db.User.find_one({"email": "nobody@example.org"}) is None
+            True
         """
         binding = bound(self)
-        raw = binding.store.find_one(*args, **kwargs)
+        raw = binding.collection.find_one(*args, **kwargs)
         if raw is None:
             return None
         projection = kwargs.get("projection", kwargs.get("fields")) if kwargs else None
         if projection is None and len(args) > 1:
             projection = args[1]
-        found: D = binding.hydrate(raw, partial=is_partial(projection))
+        session = kwargs.get("session") if kwargs else None
+        found: D = binding.hydrate(raw, partial=is_partial(projection), session=session)
         return found
 
     def one(self, *args: Any, **kwargs: Any) -> D | None:
@@ -96,6 +106,13 @@ class Queries(Generic[D]):
 
         Raises:
             MultipleResultsFound: There is more than one. At most two are read.
+
+        Example:
+            >>> db.User.one({"name": "Ada"}).age
+            36
+            >>> db.User.one({"age": {"$gt": 30}})
+            Traceback (most recent call last):
+            mongokit.errors.MultipleResultsFound: more than one User matches, ...
         """
         found: list[D] = Queries.find(self, *args, **kwargs).limit(2).to_list()
         if len(found) > 1:
@@ -109,11 +126,15 @@ class Queries(Generic[D]):
 
         Args:
             session: Run in this session.
+
+        Example:
+            >>> db.User.find_random().name in {"Ada", "Grace"}
+            True
         """
         binding = bound(self)
-        with binding.store.aggregate([{"$sample": {"size": 1}}], session=session) as results:
+        with binding.collection.aggregate([{"$sample": {"size": 1}}], session=session) as results:
             for raw in results:
-                found: D = binding.hydrate(raw)
+                found: D = binding.hydrate(raw, session=session)
                 return found
         return None
 
@@ -123,6 +144,10 @@ class Queries(Generic[D]):
         Args:
             id: The `_id`.
             session: Run in this session.
+
+        Example:
+            >>> db.User.get_from_id(1).name
+            'Ada'
         """
         return Queries.find_one(self, {"_id": id}, session=session)
 
@@ -133,6 +158,12 @@ class Queries(Generic[D]):
             spec: A filter; it is not changed.
             *args: As `find`, from the projection on.
             **kwargs: As `find`.
+
+        Example:
+            >>> db.users.insert_one({"_id": 3, "name": "Eva"}).inserted_id
+            3
+            >>> [user.name for user in db.User.fetch().sort("name")]
+            ['Ada', 'Grace']
         """
         return Queries.find(self, _with_fields(type(self), spec), *args, **kwargs)
 
@@ -146,6 +177,10 @@ class Queries(Generic[D]):
 
         Raises:
             MultipleResultsFound: There is more than one.
+
+        Example:
+            >>> db.User.fetch_one({"name": "Ada"}).age
+            36
         """
         return Queries.one(self, _with_fields(type(self), spec), *args, **kwargs)
 
@@ -155,12 +190,17 @@ class Queries(Generic[D]):
         Args:
             *args: As PyMongo 2's `Collection.find_and_modify`: query, update, upsert, ...
             **kwargs: The same by name.
+
+        Example:
+            >>> db.User.find_and_modify({"_id": 1}, {"$inc": {"age": 1}}, new=True).age
+            37
         """
         binding = bound(self)
-        raw = binding.store.find_and_modify(*args, **kwargs)
+        raw = binding.collection.find_and_modify(*args, **kwargs)
         if not raw or kwargs.get("full_response"):
             return cast("D | None", raw or None)
-        found: D = binding.hydrate(raw, partial=is_partial(kwargs.get("fields")))
+        partial = is_partial(kwargs.get("fields"))
+        found: D = binding.hydrate(raw, partial=partial, session=kwargs.get("session"))
         return found
 
     def find_fulltext(self, search: str, **kwargs: Any) -> dict[str, list[dict[str, Any]]]:
@@ -176,6 +216,12 @@ class Queries(Generic[D]):
 
         Raises:
             pymongo.errors.OperationFailure: There is no text index.
+
+        Example:
+            >>> db.users.create_index([("name", "text")])
+            'name_text'
+            >>> [found["obj"].name for found in db.User.find_fulltext("ada")["results"]]
+            ['Ada']
         """
         binding = bound(self)
         text: dict[str, Any] = {"$search": search}
@@ -210,8 +256,9 @@ class Queries(Generic[D]):
             AutoReferenceError: A referenced document is not stored.
 
         Example:
-            >>> db.users.User.from_json('{"name": "Ada", "born": 86400000}')
-            {'name': 'Ada', 'born': datetime.datetime(1970, 1, 2, 0, 0)}
+            >>> post = db.Post.from_json('{"title": "Notes", "published": 86400000}')
+            >>> post
+            {'title': 'Notes', 'published': datetime.datetime(1970, 1, 2, 0, 0)}
         """
         made: D = json.from_json(bound(self), text)
         return made
@@ -228,8 +275,8 @@ class Queries(Generic[D]):
             AutoReferenceError: A referenced document is not stored.
 
         Example:
-            >>> db.users.User.from_extended_json('{"born": {"$date": "1970-01-02T00:00:00Z"}}')
-            {'born': datetime.datetime(1970, 1, 2, 0, 0)}
+            >>> db.Post.from_extended_json('{"published": {"$date": "1970-01-02T00:00:00Z"}}')
+            {'published': datetime.datetime(1970, 1, 2, 0, 0)}
         """
         made: D = json.from_extended_json(bound(self), text)
         return made
@@ -241,6 +288,10 @@ class Queries(Generic[D]):
             key: The dotted field name.
             *args: As `pymongo.collection.Collection.distinct`.
             **kwargs: The same by name.
+
+        Example:
+            >>> sorted(db.User.distinct("name"))
+            ['Ada', 'Grace']
         """
         values: list[Any] = bound(self).collection.distinct(key, *args, **kwargs)
         return values
@@ -251,6 +302,10 @@ class Queries(Generic[D]):
         Args:
             *args: A filter; without one, all documents are counted.
             **kwargs: As `pymongo.collection.Collection.count_documents`.
+
+        Example:
+            >>> db.User.count({"age": {"$gt": 40}})
+            1
         """
         wanted = args[0] if args else kwargs.pop("filter", {})
         return bound(self).collection.count_documents(wanted, **kwargs)

@@ -226,7 +226,7 @@ class _Fetch:
             binding = pending.binding
             address = pending.key[:2]
             for raw in stored[address]:
-                content = bson.decode(raw.raw, binding.store.codec_options)
+                content = bson.decode(raw.raw, binding.collection.codec_options)
                 key = (*address, hashable(content["_id"]))
                 by_key[key, id(binding)] = (content, raw.raw)
         found: list[Any] = []

@@ -64,9 +64,11 @@ class Saving:
         AutoReferenceError: A referenced document is not stored.
 
     Example:
+        >>> post["author"].age = 37
         >>> with Saving(post) as saving:
         ...     saving.write_referenced()
-        ...     collection.insert_one(post)
+        >>> db.User.get_from_id(1).age
+        37
     """
 
     def __init__(self, document: Any, session: Any = None) -> None:
@@ -225,7 +227,9 @@ def _with_before(root: Any, changes: list[_Change], session: Any) -> list[_Chang
         groups.setdefault(bound(change.document).collection, []).append(change)
     for collection, group in groups.items():
         ids = [dict.__getitem__(change.document, "_id") for change in group]
-        stored = {hashable(raw["_id"]): raw.raw for raw in read_stored(collection, ids, session)}
+        stored = {
+            hashable(raw["_id"]): bytes(raw.raw) for raw in read_stored(collection, ids, session)
+        }
         for change, identity in zip(group, ids, strict=True):
             before = stored.get(hashable(identity))
             if before is None:

@@ -14,7 +14,7 @@ from bson.codec_options import CodecOptions
 
 from mongokit.compiler import UNBOUND_OPTIONS, Model
 from mongokit.convert import content_of
-from mongokit.dotted import DotedDict, i18nDotedDict, to_dotted
+from mongokit.dotted import DotedDict, in_languages, to_dotted
 from mongokit.errors import (
     AuthorizedTypeError,
     BadKeyError,
@@ -106,6 +106,7 @@ class SchemaProperties(type):
                 namespace[option] = merged
         for option in _UNITED_LISTS:
             namespace[option] = _unite_lists(option, bases, namespace)
+        namespace["i18n"] = [normalize_path(path) for path in namespace["i18n"]]
         namespace["indexes"] = _merge_indexes(bases, namespace)
         cls = super().__new__(mcs, name, bases, namespace, **kwargs)
         compile_class(cls)
@@ -337,10 +338,10 @@ def _read_above_i18n(doc: Any, name: str) -> Any:
     value = dict.get(doc, name, _plain_attribute)
     if value is _plain_attribute:
         return _plain_attribute(doc, name)
-    if isinstance(value, dict) and not isinstance(value, i18nDotedDict):
-        value = i18nDotedDict(value, doc, name)
-        dict.__setitem__(doc, name, value)
-    return value
+    translated = in_languages(value, doc, name)
+    if translated is not value:
+        dict.__setitem__(doc, name, translated)
+    return translated
 
 
 def _plain_attribute(doc: Any, name: str) -> Any:
@@ -451,7 +452,7 @@ class SchemaDocument(dict[str, Any], metaclass=SchemaProperties):
         if fallback_lang != "en":
             self.__dict__["_fallback_lang"] = fallback_lang
         if doc:
-            _fill(self, doc)
+            fill(self, doc)
         elif gen_skel:
             dict.update(self, type(self).__mongokit__.construct())
 
@@ -637,20 +638,23 @@ def as_failure(error: Exception) -> Failure:
     return Failure("", type(error).__name__, str(error))
 
 
-def _fill(doc: SchemaDocument, content: Mapping[str, Any]) -> None:
-    """Put given content into a new document, converted from BSON form where it is."""
+def fill(doc: SchemaDocument, content: Mapping[str, Any]) -> None:
+    """Put given content into a new document, converted from BSON form where it is.
+
+    Args:
+        doc: The document.
+        content: Its content; stays as it is.
+    """
     cls = type(doc)
     model = cls.__mongokit__
     dict.update(doc, content_of(content) if isinstance(content, dict) else content)
     if model.to_python is not None:
         dict.update(doc, model.to_python(content_of(doc)))
-    if model.dotted:
-        for key, value in dict.items(doc):
-            if type(value) is dict or type(value) is list:
-                dict.__setitem__(doc, key, to_dotted(value))
-    field = cls.type_field
-    if field and dict.__contains__(doc, field) and field in (cls.structure or ()):
-        dict.__setitem__(doc, field, getattr(cls, "__mongokit_of__", cls).__name__)
+    if model.wrap_nested is not None:
+        model.wrap_nested(doc)
+    if model.type_key is not None and dict.__contains__(doc, model.type_key):
+        name = getattr(cls, "__mongokit_of__", cls).__name__
+        dict.__setitem__(doc, model.type_key, name)
 
 
 def _add_missing(target: dict[str, Any], skeleton: dict[str, Any]) -> None:

@@ -22,8 +22,10 @@ def statuses_of(client: MongoClient[Any]) -> threading.local:
         client: The client.
 
     Example:
-        >>> statuses_of(client).last
-        {'n': 1, 'ok': 1.0, 'err': None}
+        >>> collection.remove({"a": 1})
+        {'n': 3, 'ok': 1.0}
+        >>> statuses_of(connection).last
+        {'n': 3, 'ok': 1.0, 'err': None}
     """
     statuses: threading.local = vars(client).setdefault("_legacy_statuses", threading.local())
     return statuses

@@ -14,7 +14,10 @@ def warn(text: str, category: type[Warning] = PendingDeprecationWarning) -> None
         category: The class of the warning.
 
     Example:
-        >>> warn("the client option j is now journal", DeprecationWarning)
+        >>> with warnings.catch_warnings(record=True, action="always") as caught:
+        ...     warn("the client option j is now journal", DeprecationWarning)
+        >>> caught[0].category
+        <class 'DeprecationWarning'>
     """
     level, frame = 1, inspect.currentframe()
     while frame is not None:

@@ -33,7 +33,7 @@ class LegacyCollection(LegacyWrites):
 
         Example:
             >>> collection.count()
-            120
+            3
         """
         warn_call("count", "count_documents() or estimated_document_count()")
         return self.count_documents({} if filter is None else filter, **options)
@@ -52,7 +52,7 @@ class LegacyCollection(LegacyWrites):
 
         Example:
             >>> collection.find_one(spec_or_id=1)
-            {'_id': 1}
+            {'_id': 1, 'a': 1}
         """
         if "spec_or_id" in kwargs:
             refuse_both("spec_or_id", "filter", filter is not None)
@@ -111,7 +111,7 @@ class LegacyCollection(LegacyWrites):
             pymongo.errors.OperationFailure: The server refuses the index.
 
         Example:
-            >>> collection.ensure_index("name", unique=True)
+            >>> collection.ensure_index([("name", 1)], unique=True, sparse=True)
             'name_1'
         """
         del cache_for
@@ -177,7 +177,10 @@ class LegacyCollection(LegacyWrites):
 
         Example:
             >>> collection.group(["a"], {}, {"n": 0}, "function(doc, out) { out.n++ }")
-            [{'a': 1, 'n': 3}]
+            Traceback (most recent call last):
+            pymongo.errors.OperationFailure: ...
+            >>> list(collection.aggregate([{"$group": {"_id": "$a", "n": {"$sum": 1}}}]))
+            [{'_id': 1, 'n': 3}]
         """
         warn_call("group", "aggregate([{'$group': ...}])")
         group: dict[str, Any] = {"ns": self.name, "$reduce": _code(reduce), "cond": condition}
@@ -217,8 +220,9 @@ class LegacyCollection(LegacyWrites):
             pymongo.errors.OperationFailure: The server refuses the command.
 
         Example:
-            >>> collection.map_reduce("function() {...}", "function(k, v) {...}", "totals")
-            Collection(..., 'totals')
+            >>> count, add = "function() { emit(this.a, 1) }", "(key, values) => Array.sum(values)"
+            >>> collection.map_reduce(count, add, "totals").name
+            'totals'
         """
         warn_call("map_reduce", "aggregate()")
         if not isinstance(out, (str, Mapping)):
@@ -252,8 +256,9 @@ class LegacyCollection(LegacyWrites):
             pymongo.errors.OperationFailure: The server refuses the command.
 
         Example:
-            >>> collection.inline_map_reduce("function() {...}", "function(k, v) {...}")
-            [{'_id': 1, 'value': 3.0}]
+            >>> count, add = "function() { emit(this.a, 1) }", "(key, values) => Array.sum(values)"
+            >>> collection.inline_map_reduce(count, add)[0]["value"]
+            3.0
         """
         warn_call("inline_map_reduce", "aggregate()")
         command = {"mapReduce": self.name, "map": _code(map), "reduce": _code(reduce)}

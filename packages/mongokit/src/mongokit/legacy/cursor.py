@@ -31,8 +31,8 @@ class LegacyCursor(Cursor[Document]):
             pymongo.errors.OperationFailure: The server refuses the filter in a count.
 
         Example:
-            >>> collection.find({"age": {"$gt": 30}}).count()
-            12
+            >>> collection.find({"_id": {"$gt": 1}}).count()
+            2
         """
         warn_call("Cursor.count", "collection.count_documents(filter)")
         return _driver.count(self, with_limit_and_skip)
@@ -42,8 +42,11 @@ class AggregateCursor(CommandCursor[Document]):
     """PyMongo's cursor over an aggregation, which also answers as PyMongo 2's reply did.
 
     Example:
-        >>> collection.aggregate([{"$match": {"a": 1}}])["result"]
+        >>> found = collection.aggregate([{"$match": {"_id": 1}}])
+        >>> found["result"]
         [{'_id': 1, 'a': 1}]
+        >>> found["ok"]
+        1.0
     """
 
     _result: list[Document] | None = None

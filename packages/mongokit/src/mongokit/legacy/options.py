@@ -82,7 +82,9 @@ def translate_client_options(options: Mapping[str, Any]) -> dict[str, Any]:
         TypeError: An option is given in both spellings.
 
     Example:
-        >>> translate_client_options({"max_pool_size": 5, "slave_okay": True})
+        >>> import warnings
+        >>> with warnings.catch_warnings(action="ignore"):
+        ...     translate_client_options({"max_pool_size": 5, "slave_okay": True})
         {'maxPoolSize': 5, 'read_preference': SecondaryPreferred(tag_sets=None, ...)}
     """
     translated: dict[str, Any] = {}

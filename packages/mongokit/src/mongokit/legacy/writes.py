@@ -46,8 +46,10 @@ class LegacyWrites(Collection[Document]):
             pymongo.errors.PyMongoError: What `insert_one` and `insert_many` raise.
 
         Example:
-            >>> collection.insert([{"_id": 1}, {"_id": 2}])
-            [1, 2]
+            >>> collection.insert({"_id": 4})
+            4
+            >>> collection.insert([{"_id": 5}, {"_id": 6}])
+            [5, 6]
         """
         warn_call("insert", "insert_one() or insert_many()")
         target, rest = self._for_write(options)
@@ -226,8 +228,8 @@ class LegacyWrites(Collection[Document]):
             pymongo.errors.PyMongoError: The server refuses the change.
 
         Example:
-            >>> collection.find_and_modify({"_id": 1}, {"$inc": {"n": 1}}, new=True)
-            {'_id': 1, 'n': 2}
+            >>> collection.find_and_modify({"_id": 1}, {"$inc": {"a": 1}}, new=True)
+            {'_id': 1, 'a': 2}
         """
         warn_call("find_and_modify", "find_one_and_update(), find_one_and_replace() or _delete()")
         target, rest = self._for_write(options)
