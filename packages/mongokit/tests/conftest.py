@@ -35,7 +35,7 @@ def col(db: Database) -> Collection:
     return db["things"]
 
 
-@pytest.fixture(params=[MongoClient, Connection], ids=["pymongo", "mongokit"])
+@pytest.fixture(scope="session", params=[MongoClient, Connection], ids=["pymongo", "mongokit"])
 def any_client(
     request: pytest.FixtureRequest, mongodb_uri: str
 ) -> Iterator[MongoClient[dict[str, Any]]]:

@@ -69,8 +69,9 @@ def test_example_gives_what_stands_there(name: str, cast: dict[str, Any]) -> Non
     module, text = EXAMPLES[name]
     if name in NEEDS_MONGOD and _is_embedded(cast["connection"]):
         pytest.skip("the embedded engine can't do this")
-    names = {**vars(import_module(f"mongokit.{module}".strip("."))), **cast}
-    names |= {"__name__": "__main__"}
+    names = {name: getattr(mongokit, name) for name in mongokit.__all__}
+    names |= vars(import_module(f"mongokit.{module}".strip("."))) | cast
+    names["__name__"] = "__main__"
     example = doctest.DocTestParser().get_doctest(text, names, name, None, None)
     said: list[str] = []
 

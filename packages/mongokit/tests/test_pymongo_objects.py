@@ -22,6 +22,7 @@ from pymongo.errors import (
 )
 from pymongo.read_concern import ReadConcern
 
+from mongokit import Collection as OurCollection
 from mongokit import Connection
 
 if TYPE_CHECKING:
@@ -103,18 +104,19 @@ def test_databases_and_collections_have_no_truth_value(any_db: Database[Doc]) ->
     for store in (any_db, any_db["things"]):
         with pytest.raises(NotImplementedError, match="compare with None instead"):
             bool(store)
-    assert any_db.client
+    assert bool(any_db.client)
 
 
 def test_nothing_of_them_is_iterable(any_db: Database[Doc]) -> None:
+    store: Any
     for store in (any_db.client, any_db, any_db["things"]):
         assert not isinstance(store, Iterable)
         with pytest.raises(TypeError, match="object is not iterable"):
-            iter(store)  # type: ignore[call-overload]
+            iter(store)
         with pytest.raises(TypeError, match="object is not iterable"):
             next(store)
         with pytest.raises(TypeError, match="iterable"):
-            _ = "a" in store  # type: ignore[operator]
+            _ = "a" in store
 
 
 def test_a_collection_is_not_callable(any_db: Database[Doc]) -> None:
@@ -147,6 +149,12 @@ def test_what_holds_sockets_and_locks_is_neither_pickled_nor_copied_deep(
 def test_a_shallow_copy_of_a_database_is_equal(any_db: Database[Doc]) -> None:
     assert copy.copy(any_db) == any_db
     assert copy.copy(any_db)["things"].count_documents({}) == 0
+
+
+def test_a_shallow_copy_of_our_collection_is_equal_too(col: OurCollection) -> None:
+    """PyMongo's ends in a RecursionError."""
+    assert copy.copy(col) == col
+    assert copy.copy(col).count_documents({}) == 0
 
 
 # options, inherited from client to database to collection
@@ -258,7 +266,7 @@ def test_a_client_knows_its_server(any_client: MongoClient[Doc]) -> None:
 
 
 def test_arguments_of_the_client_keep_their_positions(client_class: ClientClass) -> None:
-    with client_class("localhost", 1, SON, True, False) as client:  # type: ignore[arg-type]
+    with client_class("localhost", 1, SON, True, False) as client:
         assert client.codec_options.document_class is SON
         assert client.codec_options.tz_aware is True
     for wrong in ({"surprise": 1}, {"maxPoolSize": -1}, {"journal": "text"}):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -71,7 +72,7 @@ def test_a_session_of_another_client_is_refused(
 ) -> None:
     with (
         type(any_client)(mongodb_uri) as other,
-        pytest.raises(InvalidOperation, match="Can only use session with the .* that started it"),
+        pytest.raises(InvalidOperation, match=r"Can only use session with the \w+ that started it"),
     ):
         other["a"]["b"].find_one(session=session)
 
@@ -86,10 +87,9 @@ def test_a_transaction_is_seen_by_others_when_it_is_committed(
         any_col.insert_one({"_id": 1}, session=session)
         inside = any_col.count_documents({}, session=session)
         outside = any_col.count_documents({})
-        assert session.in_transaction
+        was_in_it = session.in_transaction
 
-    assert (inside, outside) == (2, 1)
-    assert not session.in_transaction
+    assert (inside, outside, was_in_it, session.in_transaction) == (2, 1, True, False)
     assert _ids(any_col) == [0, 1]
 
 
@@ -98,13 +98,12 @@ def test_an_exception_in_the_block_aborts_the_transaction(
 ) -> None:
     any_col.insert_one({"_id": 0})
 
-    with pytest.raises(RuntimeError, match="mine"), session.start_transaction():
+    with suppress(ZeroDivisionError), session.start_transaction():
         any_col.insert_one({"_id": 1}, session=session)
-        any_col.delete_many({"_id": 0}, session=session)
-        raise RuntimeError("mine")
+        any_col.delete_many({"_id": 1 // 0}, session=session)
 
     assert _ids(any_col) == [0]
-    with pytest.raises(InvalidOperation, match="No transaction started"):
+    with pytest.raises(InvalidOperation, match="after calling abortTransaction"):
         session.commit_transaction()
 
 
@@ -171,8 +170,9 @@ def test_a_change_stream_tells_what_happened(
     with watched(any_col).watch(pipeline, full_document="updateLookup") as stream:
         any_col.insert_one({"_id": 1})
         any_col.update_one({"_id": 1}, {"$set": {"a": 1}})
+        changes = [next(stream), next(stream)]
         any_col.delete_one({"_id": 1})
-        changes = [next(stream) for _ in range(3)]
+        changes.append(next(stream))
 
     assert [change["operationType"] for change in changes] == ["insert", "update", "delete"]
     assert changes[0]["fullDocument"] == {"_id": 1}

@@ -102,7 +102,7 @@ def test_insert_many_refuses_nothing_and_what_is_no_document(any_col: Collection
     with pytest.raises(TypeError, match="non-empty"):
         any_col.insert_many([])
     with pytest.raises(TypeError, match="documents must be a non-empty list"):
-        any_col.insert_many({"a": 1})
+        any_col.insert_many({"a": 1})  # type: ignore[dict-item]
     with pytest.raises(TypeError, match="document must be an instance of dict"):
         any_col.insert_many([1])  # type: ignore[list-item]
 

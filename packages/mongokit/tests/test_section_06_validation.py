@@ -32,7 +32,7 @@ from mongokit import (
 
 
 def make(structure: Any, **options: Any) -> Any:
-    return type(Document)("Thing", (Document,), {"structure": structure, **options})
+    return type("Thing", (Document,), {"structure": structure, **options})
 
 
 def refusal(doc: Any) -> tuple[type[Exception], str]:
@@ -96,7 +96,7 @@ def test_a_value_of_another_type_is_refused(spec: Any, value: Any, text: str) ->
 
 
 def test_a_key_of_another_type_than_the_type_key_is_refused() -> None:
-    thing = type(SchemaDocument)("Thing", (SchemaDocument,), {"structure": {"field": {int: str}}})
+    thing = type("Thing", (SchemaDocument,), {"structure": {"field": {int: str}}})
     thing({"field": {1: "x"}}).validate()
 
     assert refusal(thing({"field": {"a": "x"}})) == (
@@ -337,7 +337,7 @@ def test_a_key_that_bson_cannot_hold_is_refused(
     thing = make({"free": dict, "any": None, "list": list})
     loose = make({}, use_schemaless=True)
     connection.register(thing)
-    good = {"free": {}, "any": None, "list": []}
+    good: dict[str, Any] = {"free": {}, "any": None, "list": []}
 
     for bad in ({"free": {"a": {key: 1}}}, {"any": {key: 1}}, {"list": [{key: 1}]}):
         for doc in (thing({**good, **bad}), col.Thing({**good, **bad})):
@@ -351,7 +351,7 @@ def test_a_value_that_bson_cannot_hold_is_refused() -> None:
 
 
 def test_a_schema_document_may_have_int_keys() -> None:
-    thing = type(SchemaDocument)("Thing", (SchemaDocument,), {"structure": {"free": dict}})
+    thing = type("Thing", (SchemaDocument,), {"structure": {"free": dict}})
 
     thing({"free": {1: 2}}).validate()
 

@@ -37,7 +37,7 @@ def ada(**fields: Any) -> dict[str, Any]:
 def test_a_document_without_id_is_inserted_and_gets_an_object_id(col: Collection) -> None:
     user = col.User(ada())
 
-    result = user.save()  # type: ignore[func-returns-value]
+    result = user.save()
 
     assert result is None
     assert isinstance(user["_id"], ObjectId)

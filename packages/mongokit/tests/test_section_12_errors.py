@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import pickle
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bson.errors
 import pymongo.errors
@@ -21,6 +21,9 @@ from mongokit import (
     ValidationError,
     mongo_exceptions,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 OF_A_SCHEMA = [
     *("RequireFieldError", "StructureError", "BadKeyError", "AuthorizedTypeError"),
@@ -150,25 +153,24 @@ def test_declaration_errors_are_of_the_named_classes() -> None:
 
 
 def test_a_default_of_another_type_than_its_custom_type_is_a_default_field_type_error() -> None:
-    class Doc(SchemaDocument):
-        structure = {"a": mongokit.Set(int)}
-        default_values = {"a": [1]}
+    declaration = {"structure": {"a": mongokit.Set(int)}, "default_values": {"a": [1]}}
 
     with pytest.raises(mongokit.DefaultFieldTypeError):
-        Doc()
+        type("Doc", (SchemaDocument,), declaration)()
 
 
 def test_an_unbound_document_is_a_connection_error_with_the_text() -> None:
     class Doc(Document):
         structure = {"a": int}
 
-    for use in (
+    uses: tuple[Callable[[], Any], ...] = (
         lambda: Doc().collection,
         lambda: Doc().db,
         lambda: Doc().connection,
         lambda: Doc().save(),
         lambda: Doc().find_one(),
-    ):
+    )
+    for use in uses:
         with pytest.raises(mongokit.ConnectionError, match="No collection found"):
             use()
 

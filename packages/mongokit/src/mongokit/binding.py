@@ -62,6 +62,11 @@ class Binding(Generic[D]):
         )
 
     @property
+    def is_plain(self) -> bool:
+        """Whether documents of the class need nothing but their content."""
+        return self._plain
+
+    @property
     def per_batch(self) -> bool:
         """Whether documents of one batch are completed together, because they hold references."""
         return references.are_fetched(self.document_class)

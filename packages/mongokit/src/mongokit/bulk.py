@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from bson import ObjectId
 from pymongo import InsertOne, ReplaceOne
 from pymongo.errors import BulkWriteError
 
-from mongokit.document import Document, prepared, validated_size
+from mongokit.document import LARGE, Document, prepared, validated_size
 from mongokit.errors import BulkValidationError, Failure, SchemaDocumentError
 from mongokit.saving import Saving
 from mongokit.schema_document import as_failure
@@ -35,38 +35,57 @@ def insert_many(
     if not given:
         raise TypeError("documents must not be empty")
     bad: dict[int, list[Failure]] = {}
-    good: list[tuple[Document, dict[str, Any]]] = []
+    contents: list[Any] = []  # what is sent
+    owners: dict[int, dict[str, Any]] = {}  # by position there: who gets the `_id` when stored
+    check, options = _quick_check(binding), binding.options
     for index, each in enumerate(given):
+        if check is not None and type(each) is dict and 0 < check(each, options) <= LARGE:
+            if "_id" not in each:
+                owners[len(contents)] = each  # gets its `_id` from the driver
+            contents.append(each)
+            continue
         document, size = _checked(binding, each, index, bad)
-        if document is not None and not (bad and ordered):
-            identity = dict.get(document, "_id")
-            new_id = ObjectId() if identity is None else None
-            good.append((document, prepared(document, new_id, size)))
-    if bad and (ordered or not good):
+        if document is not None:
+            new_id = None
+            if dict.get(document, "_id") is None:
+                new_id = ObjectId()
+                owners[len(contents)] = document
+            contents.append(prepared(document, new_id, size))
+    if bad and (ordered or not contents):
         raise BulkValidationError(bad, total=len(given))
-    failed: set[int] = set()
-    cause: BulkWriteError | None = None
+    documents = [owner for owner in owners.values() if isinstance(owner, Document)]
+    stored = [True] * len(contents)
+    cause: Exception | None = None
     try:
-        with _saving_references(binding, [document for document, _ in good], session):
-            binding.collection.insert_many(
-                [content for _, content in good], ordered=ordered, session=session
-            )
+        with _saving_references(binding, documents, session):
+            binding.collection.insert_many(contents, ordered=ordered, session=session)
     except BulkWriteError as error:
         cause = error
-        failed = {problem["index"] for problem in error.details["writeErrors"]}
-        if ordered and failed:
-            failed |= set(range(min(failed), len(good)))
-    ids = []
-    for index, (document, content) in enumerate(good):
-        if index not in failed:
-            ids.append(content["_id"])
-            if dict.get(document, "_id") is None:
-                dict.__setitem__(document, "_id", content["_id"])
+        for problem in error.details["writeErrors"]:
+            stored[problem["index"]] = False
+        if ordered and False in stored:
+            first = stored.index(False)
+            stored[first:] = [False] * (len(stored) - first)
+    except BaseException:
+        _take_back_ids(owners)
+        raise
+    ids = [content["_id"] for content, is_stored in zip(contents, stored, strict=True) if is_stored]
+    for at, owner in owners.items():
+        if stored[at]:
+            dict.__setitem__(owner, "_id", contents[at]["_id"])
+    _take_back_ids({at: owner for at, owner in owners.items() if not stored[at]})
     if bad:
         raise BulkValidationError(bad, total=len(given), inserted_ids=ids) from cause
     if cause is not None:
         raise cause
     return ids
+
+
+def _take_back_ids(owners: dict[int, dict[str, Any]]) -> None:
+    """Leave content that was not stored as it was: the driver gave it an `_id`."""
+    for owner in owners.values():
+        if type(owner) is dict:
+            owner.pop("_id", None)
 
 
 def bulk_write(
@@ -105,6 +124,14 @@ def bulk_write(
     for document, new_id in inserted:
         dict.__setitem__(document, "_id", new_id)
     return result
+
+
+def _quick_check(binding: Binding[Any]) -> Callable[[Any, Any], int] | None:
+    """Return the compiled check, if plain content that passes it can be sent as it is."""
+    model, cls = binding.model, binding.document_class
+    if not binding.is_plain or model.to_bson or model.type_key:
+        return None
+    return model.check if cls.validate is Document.validate else None
 
 
 @contextmanager

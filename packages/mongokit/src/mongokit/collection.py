@@ -106,6 +106,8 @@ class Collection(LegacyCollection):
 
     def __getattr__(self, name: str) -> Any:
         """Return the manager of the class registered under `name`, else a sub-collection."""
+        if "_name" not in vars(self):  # made by `copy`, which fills it later
+            raise AttributeError(name)
         if not name.startswith("_"):
             registered = registry(self.database.client).get(name)
             if registered is not None:

@@ -39,7 +39,7 @@ __all__ = ["Document", "DocumentProperties"]
 
 # A document whose estimate is above this is encoded to know its size: far below every server's
 # limit, far above the common document.
-_LARGE = 4 * 1024 * 1024
+LARGE = 4 * 1024 * 1024
 
 
 class Document(SchemaDocument, Queries[Any]):
@@ -331,6 +331,20 @@ class Document(SchemaDocument, Queries[Any]):
         changed: bool = handler(type(self)).migrate(self, safe=safe, session=session)
         return changed
 
+    def _make_reference(self, doc: Any, structure: Any = None) -> None:
+        """Save the referenced documents that were changed, and put DBRefs in their place.
+
+        Deprecated: kept for code that writes its own save. `save()` leaves the documents in place.
+
+        Args:
+            doc: The document itself, as classic code passes it.
+            structure: Part of the classic signature; the class's own is used.
+        """
+        with Saving(self) as saving:
+            saving.write_referenced()
+        for place, referenced in references.referenced(doc):
+            place.put(Document.get_dbref(referenced))
+
     def get_size(self) -> int:
         """Return the document's size as BSON in bytes.
 
@@ -483,7 +497,7 @@ def validated_size(document: Document, *, auto_migrate: bool = False) -> int:
         size = check(document, _options_of(document))
     except StructureError as error:
         raise _explained(document, error) from error.__cause__
-    if size > _LARGE:
+    if size > LARGE:
         _check_size(document, bson.encode(stored_form(document), False, _options_of(document)))
     if type(document).__mongokit__.has_references:
         references.validate_referenced(document, auto_migrate=auto_migrate)
@@ -504,6 +518,18 @@ def stored_id(document: Document) -> Any:
     return identity if convert is None else convert({"_id": identity})["_id"]
 
 
+def with_id(content: dict[str, Any], new_id: Any) -> dict[str, Any]:
+    """Return content with an `_id`, first, where the server puts it too.
+
+    Args:
+        content: A document's content; stays as it is.
+        new_id: The `_id`.
+    """
+    made = {"_id": new_id, **content}
+    made["_id"] = new_id  # the content may have had None there
+    return made
+
+
 def prepared(document: Document, new_id: Any, size: int) -> Any:
     """Return what is sent for a document: a dict, or what a large one is encoded to.
 
@@ -518,9 +544,8 @@ def prepared(document: Document, new_id: Any, size: int) -> Any:
     """
     content = stored_form(document)
     if new_id is not None:
-        content.pop("_id", None)
-        content = {"_id": new_id, **content}
-    if size <= _LARGE:
+        content = with_id(content, new_id)
+    if size <= LARGE:
         return content  # the driver encodes it, once
     encoded = bson.encode(content, False, _options_of(document))
     _check_size(document, encoded)

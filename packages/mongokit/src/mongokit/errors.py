@@ -20,6 +20,26 @@
     └── DeprecationError
 
 `OperationFailure` and `InvalidDocument` are PyMongo's and bson's own.
+
+Example:
+    >>> from mongokit import InvalidDocument, OperationFailure
+    >>> for bad in ({"name": "Ada"}, {"name": "Ada", "email": None, "age": "36"}):
+    ...     try:
+    ...         User(bad).validate()
+    ...     except SchemaDocumentError as error:
+    ...         print(error.path, error.rule)
+    None missing
+    age type
+    >>> try:
+    ...     db.command("noSuchCommand")
+    ... except OperationFailure as error:
+    ...     print(error.code)
+    59
+    >>> try:
+    ...     db.users.insert_one({"name": object()})
+    ... except InvalidDocument:
+    ...     print("BSON has no such type")
+    BSON has no such type
 """
 
 from __future__ import annotations
@@ -133,81 +153,179 @@ class SchemaDocumentError(MongoKitError):
 
 
 class StructureError(SchemaDocumentError):
-    """The structure is malformed, or a document's fields are not the declared ones."""
+    """The structure is malformed, or a document's fields are not the declared ones.
+
+    Example:
+        >>> User({"name": "Ada", "emial": "ada@example.org", "age": 36}).validate()
+        Traceback (most recent call last):
+        mongokit.errors.StructureError: unknown fields ['emial'] in User...
+    """
 
     default_rule = "structure"
 
 
 class BadKeyError(SchemaDocumentError):
-    """A declared key holds a dot or starts with a dollar sign."""
+    """A declared key holds a dot or starts with a dollar sign.
+
+    Example:
+        >>> class Price(Document):
+        ...     structure = {"in.euro": float}
+        Traceback (most recent call last):
+        mongokit.errors.BadKeyError: Price: in.euro must not contain '.'
+    """
 
     default_rule = "key"
 
 
 class AuthorizedTypeError(SchemaDocumentError):
-    """A value, or a type key, of a type that the class does not authorize."""
+    """A value, or a type key, of a type that the class does not authorize.
+
+    Example:
+        >>> class Note(Document):
+        ...     structure = {"anything": None}
+        >>> Note({"anything": object()}).validate()
+        Traceback (most recent call last):
+        mongokit.errors.AuthorizedTypeError: ...
+    """
 
     default_rule = "authorized_type"
 
 
 class SchemaTypeError(SchemaDocumentError):
-    """A value is not of its declared type."""
+    """A value is not of its declared type.
+
+    Example:
+        >>> User({"name": b"Ada", "email": None, "age": None}).validate()
+        Traceback (most recent call last):
+        mongokit.errors.SchemaTypeError: name must be an instance of str not bytes
+    """
 
     default_rule = "type"
 
 
 class RequireFieldError(SchemaDocumentError):
-    """A required field is missing or empty."""
+    """A required field is missing or empty.
+
+    Example:
+        >>> User().validate()
+        Traceback (most recent call last):
+        mongokit.errors.RequireFieldError: name is required
+    """
 
     default_rule = "required"
 
 
 class ValidationError(SchemaDocumentError):
-    """A validator refused a value; what the validator raised is `__cause__`."""
+    """A validator refused a value; what the validator raised is `__cause__`.
+
+    Example:
+        >>> class Adult(User):
+        ...     validators = {"age": lambda age: age >= 18}
+        >>> Adult({"name": "Kid", "email": None, "age": 9}).validate()
+        Traceback (most recent call last):
+        mongokit.errors.ValidationError: age does not pass the validator <lambda>
+    """
 
     default_rule = "validator"
 
 
 class DefaultFieldTypeError(SchemaDocumentError):
-    """A default value is not of its field's type."""
+    """A default value is not of its field's type.
+
+    Example:
+        >>> class Tag(Document):
+        ...     structure = {"names": Set(str)}
+        ...     default_values = {"names": ["python"]}
+        Traceback (most recent call last):
+        mongokit.errors.DefaultFieldTypeError: ...
+    """
 
     default_rule = "default"
 
 
 class DuplicateRequiredError(SchemaDocumentError):
-    """A field stands twice in `required_fields`."""
+    """A field stands twice in `required_fields`.
+
+    Example:
+        >>> class Tag(Document):
+        ...     structure = {"name": str}
+        ...     required_fields = ["name", "name"]
+        Traceback (most recent call last):
+        mongokit.errors.DuplicateRequiredError: duplicate required_fields : ['name']
+    """
 
     default_rule = "duplicate"
 
 
 class DuplicateDefaultValueError(SchemaDocumentError):
-    """A field has two default values."""
+    """A field has two default values.
+
+    A classic name that `except` clauses hold; nothing raises it any more.
+
+    Example:
+        >>> issubclass(DuplicateDefaultValueError, SchemaDocumentError)
+        True
+    """
 
     default_rule = "duplicate"
 
 
 class ModifierOperatorError(SchemaDocumentError):
-    """An update operator stands where a plain value is wanted."""
+    """An update operator stands where a plain value is wanted.
+
+    A classic name that `except` clauses hold; nothing raises it any more.
+
+    Example:
+        >>> issubclass(ModifierOperatorError, SchemaDocumentError)
+        True
+    """
 
     default_rule = "operator"
 
 
 class i18nError(SchemaDocumentError):
-    """A field with several languages is used in a way that it can't be."""
+    """A field with several languages is used in a way that it can't be.
+
+    A classic name that `except` clauses hold; nothing raises it any more.
+
+    Example:
+        >>> issubclass(i18nError, SchemaDocumentError)
+        True
+    """
 
     default_rule = "i18n"
 
 
 class ConnectionError(MongoKitError, builtins.ConnectionError):  # noqa: A001 - the classic name
-    """The document or class is not bound to a collection, or the server can't be reached."""
+    """The document or class is not bound to a collection, or the server can't be reached.
+
+    Example:
+        >>> User({"name": "Ada", "email": None, "age": None}).save()
+        Traceback (most recent call last):
+        mongokit.errors.ConnectionError: No collection found: ...
+    """
 
 
 class MongoAuthException(MongoKitError):
-    """The server refused the credentials."""
+    """The server refused the credentials.
+
+    The base of `flask_mongokit.AuthenticationIncorrect`; the mapper itself passes on the driver's
+    `OperationFailure`, code 18.
+
+    Example:
+        >>> issubclass(MongoAuthException, MongoKitError)
+        True
+    """
 
 
 class MultipleResultsFound(MongoKitError):
-    """`one()` matched more than one document."""
+    """`one()` matched more than one document.
+
+    Example:
+        >>> db.User.one()
+        Traceback (most recent call last):
+        mongokit.errors.MultipleResultsFound: more than one User matches, ...
+    """
 
 
 class BulkValidationError(MongoKitError):
@@ -239,35 +357,94 @@ class BulkValidationError(MongoKitError):
 
 
 class BadIndexError(MongoKitError):
-    """An entry of `indexes` is malformed."""
+    """An entry of `indexes` is malformed.
+
+    Example:
+        >>> class Tag(Document):
+        ...     structure = {"name": str}
+        ...     indexes = [{"fields": ("name", 3)}]
+        Traceback (most recent call last):
+        mongokit.errors.BadIndexError: index direction must be INDEX_DESCENDING, ... Got 3
+    """
 
 
 class AutoReferenceError(MongoKitError):
-    """A referenced document is not stored where its reference says."""
+    """A referenced document is not stored where its reference says.
+
+    Example:
+        >>> db.users.delete_one({"_id": 1}).deleted_count
+        1
+        >>> db.Post.find_one()
+        Traceback (most recent call last):
+        mongokit.errors.AutoReferenceError: Post.author: no User with _id 1 is stored in ...
+    """
 
 
 class MaxDocumentSizeError(MongoKitError):
     """The document is larger than the server accepts (16 MiB unless it says otherwise).
 
     Raised before any byte is sent. MongoDB manual, "MongoDB Limits and Thresholds".
+
+    Example:
+        >>> db.User({"name": "x" * 2**24, "email": None, "age": None}).save()
+        Traceback (most recent call last):
+        mongokit.errors.MaxDocumentSizeError: User is ... more than the server accepts
     """
 
 
 class DuplicateI18nError(MongoKitError):
-    """A field stands twice in `i18n`."""
+    """A field stands twice in `i18n`.
+
+    Example:
+        >>> class Tag(Document):
+        ...     structure = {"name": str}
+        ...     i18n = ["name", "name"]
+        Traceback (most recent call last):
+        mongokit.errors.DuplicateI18nError: duplicate i18n : ['name']
+    """
 
 
 class OptionConflictError(MongoKitError):
-    """Two options of a class contradict each other."""
+    """Two options of a class contradict each other.
+
+    Example:
+        >>> class Tag(Document):
+        ...     use_schemaless = True
+        ...     migration_handler = DocumentMigration
+        Traceback (most recent call last):
+        mongokit.errors.OptionConflictError: You cannot set a migration_handler with ...
+    """
 
 
 class UpdateQueryError(MongoKitError):
-    """A migration updates a field that the structure does not have."""
+    """A migration updates a field that the structure does not have.
+
+    Example:
+        >>> class UserMigration(DocumentMigration):
+        ...     def allmigration01__add_tags(self):
+        ...         self.target, self.update = {}, {"$set": {"tags": []}}
+        >>> UserMigration(User).migrate_all(db.users)
+        Traceback (most recent call last):
+        mongokit.errors.UpdateQueryError: allmigration01__add_tags: can't find tags in ...
+    """
 
 
 class EvalException(MongoKitError):
-    """Server-side evaluation of JavaScript, which MongoDB has removed."""
+    """Server-side evaluation of JavaScript, which MongoDB has removed.
+
+    A classic name that `except` clauses hold; nothing raises it any more.
+
+    Example:
+        >>> issubclass(EvalException, MongoKitError)
+        True
+    """
 
 
 class DeprecationError(MongoKitError):
-    """A call that no longer exists; the text names what takes its place."""
+    """A call that no longer exists; the text names what takes its place.
+
+    Example:
+        >>> connection.copy_database("blog", "backup")
+        Traceback (most recent call last):
+        mongokit.errors.DeprecationError: copy_database() is gone: ...
+    """

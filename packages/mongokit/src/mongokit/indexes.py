@@ -1,6 +1,21 @@
 """Indexes: what a class declares, what the server has, and the plan between the two.
 
 Nothing here runs by itself: indexes are created by `generate_index` or by a plan's `apply`.
+
+Example:
+    >>> class Place(Document):
+    ...     structure = {"name": str, "city": str, "at": [float], "text": str, "code": str}
+    ...     indexes = [
+    ...         {"fields": "code", "unique": True},
+    ...         {"fields": [("city", INDEX_ASCENDING), ("name", INDEX_DESCENDING)]},
+    ...         {"fields": ("at", INDEX_GEOSPHERE)},
+    ...         {"fields": ("text", INDEX_TEXT)},
+    ...         {"fields": ("name", INDEX_HASHED)},
+    ...     ]
+    >>> [index.name for index in declared_indexes(Place)]
+    ['code_1', 'city_1_name_-1', 'at_2dsphere', 'text_text', 'name_hashed']
+    >>> INDEX_ALL, INDEX_GEO2D, INDEX_GEOHAYSTACK, INDEX_OFF  # the other directions
+    (2, '2d', 'geoHaystack', 0)
 """
 
 from __future__ import annotations
