@@ -5,12 +5,15 @@ PYTHON ?= python3
 HOST   ?= 127.0.0.1
 PORT   ?= 5000
 
-.PHONY: help setup run test lint format check bench clean
+.PHONY: help setup run test lint format check reference bench clean
 
 help:           ## print these lines
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
 
 setup: $(STAMP) ## make .venv with all that running, testing and the embedded engine need
+
+run: $(STAMP)   ## serve http://HOST:PORT until Ctrl-C (make run PORT=8000); data stays in instance/
+	@$(BIN)/flask --app wsgi run --reload --host "$(HOST)" --port "$(PORT)"
 
 test: $(STAMP)  ## run every test
 	$(BIN)/pytest -n auto
@@ -27,12 +30,21 @@ format: $(STAMP) ## rewrite the code in the house style
 
 check: lint test ## lint and test: what CI runs
 
+reference: $(STAMP) ## write docs/reference/ anew from the docstrings
+	$(BIN)/python docs/build_reference.py
+
+bench: $(STAMP) ## what a document costs, beside other mappers (minutes; each gets an environment)
+	$(BIN)/python -m benchmarks
+
 clean:          ## remove .venv and caches (data in instance/ stays)
-	rm -rf .venv .nox .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	rm -rf .venv benchmarks/.envs .nox .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMP): pyproject.toml packages/mongokit/pyproject.toml packages/flask-mongokit/pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+	  "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 ...")'
+	@echo "making .venv, once: this takes about a minute"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
 	  --editable packages/mongokit --editable packages/flask-mongokit --editable ".[dev]"
 	@touch $@

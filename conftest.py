@@ -4,6 +4,8 @@ The engine is started by the process that the developer started: with `pytest -n
 share it. Set `MONGODB_URI` and the suite runs against that server instead, and starts nothing.
 """
 
+# ruff: noqa: S101, S603 - a test's helper; the command is the engine
+
 from __future__ import annotations
 
 import os

@@ -1,0 +1,1 @@
+"""What every blueprint needs: configuration, database, errors, logs. Knows no blueprint."""

@@ -1,0 +1,168 @@
+"""The connection to MongoDB: `db`, bound to the app with bounded waits and durable writes.
+
+One client per app and process, made at first use and again after a fork (`flask_mongokit` does
+that). Here is what this application adds. Nothing talks to the database before its first use.
+"""
+
+from __future__ import annotations
+
+import logging
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import click
+import pymongo
+from flask import Flask, has_request_context
+from pymongo.errors import OperationFailure
+from pymongo.monitoring import ServerHeartbeatListener
+
+from app.core import embedded, errors
+from app.core.config import parse_address
+from app.core.embedded import EngineError
+from flask_mongokit import MongoKit, client_created
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
+    from flask import Response
+    from pymongo.monitoring import (
+        ServerHeartbeatFailedEvent,
+        ServerHeartbeatStartedEvent,
+        ServerHeartbeatSucceededEvent,
+    )
+
+__all__ = ["db", "init_app"]
+
+START = 30.0  # seconds that a command waits for the embedded engine to start
+START_IN_REQUEST = 10.0  # seconds that a visitor does; usually it takes half a second
+
+db = MongoKit()
+_log = logging.getLogger(__name__)
+
+
+def init_app(app: Flask) -> None:
+    """Bind `db` to the application; opens nothing.
+
+    Without an address (`MONGODB_URI`, `MONGODB_HOST`) the embedded engine in the instance folder
+    serves. Outside production the declared indexes are created at first use in each process.
+
+    Args:
+        app: The application, configured.
+
+    Example:
+        >>> init_app(app)  # doctest: +SKIP
+    """
+    options = _options(app)
+    if not (app.config["MONGODB_URI"] or app.config["MONGODB_HOST"]):
+        engine = _Engine(app)
+        app.config["MONGODB_URI"] = engine.address  # called at first use, and after a fork
+        options["event_listeners"] = [engine]
+        del options["journal"]  # it is started so that every commit is on disk
+        app.register_error_handler(EngineError, _engine_failed)
+    app.config["MONGODB_OPTIONS"] = options | app.config.get("MONGODB_OPTIONS", {})
+    db.init_app(app)
+    if app.config["APP_ENV"] != "production":
+        client_created.connect(_create_indexes, app)
+    _bound_requests(app)
+
+
+def _options(app: Flask) -> dict[str, Any]:
+    """Return the client's options; those that the URI itself names are left to it."""
+    config = app.config
+    options = {
+        "appname": app.name,
+        "tz_aware": True,
+        "retryWrites": True,
+        "serverSelectionTimeoutMS": config["MONGODB_SERVER_SELECTION_TIMEOUT_MS"],
+        "connectTimeoutMS": config["MONGODB_CONNECT_TIMEOUT_MS"],
+        "socketTimeoutMS": config["MONGODB_SOCKET_TIMEOUT_MS"],
+        # Acknowledged means durable: a server may else acknowledge what a crash can take back.
+        "journal": True,
+    }
+    named = parse_address(config["MONGODB_URI"])["options"] if config["MONGODB_URI"] else {}
+    return {name: value for name, value in options.items() if name not in named}
+
+
+def _bound_requests(app: Flask) -> None:
+    """Bound all database work of one HTTP request together.
+
+    The socket time-out has to leave room for long commands from the terminal; a visitor does not
+    wait as long. Within it the driver also looks for a server that long, and not for
+    `serverSelectionTimeoutMS`. Around the whole WSGI call, so that no way out skips its end.
+    """
+    serve = app.wsgi_app
+    seconds = app.config["MONGODB_REQUEST_TIMEOUT_MS"] / 1000
+
+    def serve_in_time(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        with pymongo.timeout(seconds):
+            return serve(environ, start_response)
+
+    app.wsgi_app = serve_in_time  # type: ignore[method-assign]
+
+
+def _create_indexes(app: Flask, **_: object) -> None:
+    """Create the declared indexes, where a developer need not think of `flask db sync`."""
+    try:
+        created = db.create_indexes()
+    except OperationFailure as error:
+        if error.timeout:
+            raise
+        # The text of it tells stored values. The app works on; /readyz names what is missing.
+        _log.warning("%s: an index can't be created: code %s", app.name, error.code)
+    else:
+        for name in created:
+            _log.info("created the index %s", name)
+
+
+def _engine_failed(error: EngineError) -> Response:
+    _log.error("%s", error)
+    return errors.unavailable(error)
+
+
+class _Engine(ServerHeartbeatListener):
+    """The embedded engine of one app, watched: whoever kills its keeper only delays a request.
+
+    The driver reports here, in its own thread, each time that the engine does not answer.
+    `attach` then starts a new keeper if there is none, usually on the old port, where the waiting
+    requests find it; their own time-outs bound them meanwhile.
+    """
+
+    def __init__(self, app: Flask) -> None:
+        # Weak: the client refers to its listeners, and must not keep the app alive.
+        self._app = weakref.ref(app)
+        self._folder = app.instance_path
+        self._uri = ""
+
+    def address(self) -> str:
+        """Return the engine's address; start it if need be.
+
+        Raises:
+            EngineError: It is not installed, or does not start in time.
+            click.ClickException: The same in a command, which then ends with the message alone.
+        """
+        timeout = START_IN_REQUEST if has_request_context() else START
+        try:
+            self._uri = embedded.attach(self._folder, timeout=timeout)
+        except EngineError as error:
+            if has_request_context() or click.get_current_context(silent=True) is None:
+                raise
+            raise click.ClickException(str(error)) from error
+        return self._uri
+
+    def started(self, event: ServerHeartbeatStartedEvent) -> None:
+        """Do nothing; the driver calls all three."""
+
+    def succeeded(self, event: ServerHeartbeatSucceededEvent) -> None:
+        """Do nothing; the driver calls all three."""
+
+    def failed(self, event: ServerHeartbeatFailedEvent) -> None:  # noqa: ARG002 - the driver's
+        """See to it that there is a keeper; when the address is a new one, make a new client."""
+        try:
+            uri = embedded.attach(self._folder)
+        except EngineError as error:
+            _log.error("%s", error)
+            return
+        app = self._app()
+        if uri != self._uri and app is not None:
+            db.close(app)

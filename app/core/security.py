@@ -1,0 +1,86 @@
+"""What protects the doors: CSRF, the session cookie, headers. Passwords are not here yet.
+
+Pages change things by forms, and the browser sends the session cookie along with a form that a
+foreign site submits: so each form carries a token (Flask-WTF), which that site can't read.
+
+The API asks for no token. Nothing in it depends on a cookie, and a foreign page can't reach it
+anyway: a change must be sent as JSON (415 otherwise), which no HTML form can do, and a script may
+send JSON, or PUT, PATCH and DELETE, to another origin only after a CORS preflight, which this
+application never grants (Fetch standard, "CORS-preflight request"). Whoever adds CORS headers, or
+a login by cookie to the API, has to rethink this.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import Flask, current_app, request
+from flask_wtf.csrf import CSRFProtect  # type: ignore[import-untyped]
+from werkzeug.exceptions import UnsupportedMediaType
+
+from app.core import errors
+
+if TYPE_CHECKING:
+    from flask import Response
+
+# No inline style or script anywhere: what an attacker manages to write into a page does nothing.
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "style-src 'self'",
+        "script-src 'self'",
+        "img-src 'self'",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+_HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    # Not no-referrer: over TLS Flask-WTF compares the referrer of a form with the host.
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+_JSON_TYPES = frozenset({"application/json", "application/merge-patch+json"})
+
+csrf = CSRFProtect()
+
+
+def init_app(app: Flask) -> None:
+    """Protect every view of the application, those added later too.
+
+    Args:
+        app: The application, configured.
+
+    Example:
+        >>> init_app(app)  # doctest: +SKIP
+    """
+    app.config.from_mapping(
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        WTF_CSRF_CHECK_DEFAULT=False,  # `_check_request` calls it, for all but the API
+        WTF_CSRF_TIME_LIMIT=None,  # as long as the session: a form may stay open overnight
+    )
+    csrf.init_app(app)
+    app.before_request(_check_request)
+    app.after_request(_add_headers)
+
+
+def _check_request() -> None:
+    if not errors.is_api_request():
+        if request.endpoint is not None and current_app.config["WTF_CSRF_ENABLED"]:
+            csrf.protect()
+    elif request.method in _METHODS_WITH_BODY and request.mimetype not in _JSON_TYPES:
+        raise UnsupportedMediaType("Send the body as application/json.")
+
+
+def _add_headers(response: Response) -> Response:
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response

@@ -1,0 +1,27 @@
+"""Users: what they are, what can be done with them, and three doors: JSON, HTML, terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.users import api, cli, pages
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+__all__ = ["init_app"]
+
+
+def init_app(app: Flask) -> None:
+    """Open the doors in an application.
+
+    Args:
+        app: The application; `app.core` is in place.
+
+    Example:
+        >>> init_app(app)  # doctest: +SKIP
+    """
+    app.url_map.converters["user_id"] = api.UserIdConverter
+    app.register_blueprint(api.blueprint)
+    app.register_blueprint(pages.blueprint)
+    app.cli.add_command(cli.commands)

@@ -1,0 +1,217 @@
+"""The terminal's door: `flask users import` and `flask users export`.
+
+What was asked for goes to standard output, everything about it to standard error. Exit status 0:
+done; 1: rows were refused, or it stopped half way; 2: it can't begin.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections import Counter
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+import click
+from flask.cli import AppGroup
+
+from app.core.embedded import EngineError
+from app.core.errors import DomainError
+from app.users import files, services
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_PLAIN_STEP = 10_000  # rows between two lines of progress where there is no terminal
+_BAR_STEP = 250
+
+commands = AppGroup("users", help="Import users from files, and export them.")
+_format_option = click.option(
+    "--format",
+    type=click.Choice(["csv", "ndjson"]),
+    help="What the file holds; without it, its extension tells: .csv, .ndjson or .jsonl.",
+)
+
+
+@commands.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@_format_option
+@click.option(
+    "--rejects",
+    type=click.Path(dir_okay=False),
+    help="Write the refused rows to this file, as they stood, and the reasons beside them.",
+)
+@click.option("--dry-run", is_flag=True, help="Check everything and store nothing.")
+@click.pass_context
+def import_users(
+    context: click.Context,
+    file: str,
+    format: files.Format | None,
+    rejects: str | None,
+    dry_run: bool,
+) -> None:
+    """Store the users in FILE (- for standard input), which is CSV or NDJSON.
+
+    A CSV begins with a header; the columns are name and email and, if need be, created. Good rows
+    are stored, bad ones are reported with their line, field and rule, and the exit status is 1
+    when there was one. A user whose e-mail and name are there already is left alone, so the same
+    import again stores nothing.
+    """
+    kind = format or _format_of(file)
+    _refuse_same_file(file, rejects)
+    counts: Counter[str] = Counter()
+    with _errors_for_people(counts), click.open_file(file, "rb") as opened:
+        stream = cast("BinaryIO", opened)
+        try:
+            reader = files.open_reader(stream, kind)
+        except files.BadHeader as error:
+            raise click.BadParameter(_printable(str(error)), param_hint="FILE") from error
+        with (
+            Path(rejects).open("wb") if rejects else nullcontext() as target,
+            _progress("Importing", _size_of(stream)) as advance,
+        ):
+            writer = files.RejectsWriter(target, kind, reader.columns) if target else None
+            for outcome in services.import_rows(reader, dry_run=dry_run):
+                counts[outcome.result] += 1
+                if outcome.result == "refused":
+                    _report(outcome)
+                    if writer is not None:
+                        writer.write(outcome.row, outcome.errors)
+                advance(reader.bytes_read, counts.total())
+    click.echo(_summary(counts, dry_run=dry_run))
+    context.exit(1 if counts["refused"] else 0)
+
+
+@commands.command("export")
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True), default="-")
+@_format_option
+def export_users(file: str, format: files.Format | None) -> None:
+    """Write all users, the oldest first, to FILE (- or nothing for standard output).
+
+    The file is CSV with a header (name, email, created) or NDJSON, and can be imported again. It
+    takes its name when it is complete; until then a file of that name stays as it is.
+    """
+    kind = format or _format_of(file)
+    count = 0
+    with _errors_for_people(), _replacing(file) as stream:
+        length = None if file == "-" else services.estimate()
+        with _progress("Exporting", length) as advance:
+            writer = files.Writer(stream, kind, files.COLUMNS)
+            for count, row in enumerate(services.export_rows(), start=1):
+                writer.write(row)
+                advance(count, count)
+    click.echo(f"{count} exported", err=True)
+
+
+def _format_of(file: str) -> files.Format:
+    if file == "-":
+        return "csv"
+    extension = Path(file).suffix.lower()
+    if extension not in files.EXTENSIONS:
+        known = ", ".join(files.EXTENSIONS)
+        raise click.BadParameter(
+            f"its extension is none of {known}: say --format csv or --format ndjson",
+            param_hint="FILE",
+        )
+    return files.EXTENSIONS[extension]
+
+
+def _refuse_same_file(file: str, rejects: str | None) -> None:
+    """Refuse to write the rejected rows over the file that they are read from."""
+    if rejects and file != "-" and Path(rejects).exists() and Path(rejects).samefile(file):
+        raise click.BadParameter("it is the file to be imported", param_hint="--rejects")
+
+
+def _size_of(stream: BinaryIO) -> int | None:
+    """Return the size of a file in bytes; None for a pipe or a terminal."""
+    try:
+        return os.fstat(stream.fileno()).st_size or None
+    except OSError:
+        return None
+
+
+@contextmanager
+def _replacing(file: str) -> Iterator[BinaryIO]:
+    """Open a file beside `file` that takes its place at the end, if nothing goes wrong."""
+    if file == "-":
+        with click.open_file(file, "wb") as stream:
+            yield cast("BinaryIO", stream)
+        return
+    path = Path(file).resolve()
+    if path.exists() and not path.is_file():  # a device or a named pipe
+        with path.open("wb") as stream:
+            yield stream
+        return
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with draft.open("xb") as stream:
+            yield stream
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def _progress(label: str, length: int | None) -> Iterator[Callable[[int, int], None]]:
+    """Give a function that is told the place in the file, and how many rows are done."""
+    if length and sys.stderr.isatty():
+        with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
+
+            def draw(place: int, rows: int) -> None:
+                if rows % _BAR_STEP == 0 or place >= length:
+                    bar.update(place - bar.pos)
+
+            yield draw
+    else:
+
+        def tell(_place: int, rows: int) -> None:
+            if rows % _PLAIN_STEP == 0:
+                click.echo(f"{label}: {rows} rows", err=True)
+
+        yield tell
+
+
+def _report(outcome: services.Outcome) -> None:
+    """Say of each reason: line, field, rule, sentence."""
+    # On a terminal the line takes the place of the bar, which is drawn again below it.
+    before = "\r\x1b[K" if sys.stderr.isatty() else ""
+    for error in outcome.errors:
+        text = f"line {outcome.row.line}: {error['path'] or 'row'}: {error['rule']}: "
+        click.echo(before + _printable(text + error["message"]), err=True)
+
+
+def _printable(text: str) -> str:
+    """Return the text without what could command a terminal: a field's name comes from the file."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+def _summary(counts: Counter[str], *, dry_run: bool) -> str:
+    stored, present, refused = counts["stored"], counts["present"], counts["refused"]
+    if dry_run:
+        return (
+            f"dry run, nothing was stored: {stored} would be stored,"
+            f" {present} already there, {refused} would be refused"
+        )
+    return f"{stored} stored, {present} already there, {refused} refused"
+
+
+@contextmanager
+def _errors_for_people(counts: Counter[str] | None = None) -> Iterator[None]:
+    """End the command with one sentence where the database or a file fails."""
+    try:
+        yield
+    except (DomainError, EngineError) as error:
+        text = str(error)
+        if counts:
+            text += (
+                f" It stopped after {counts.total()} rows: run the same import again,"
+                " nothing is stored twice."
+            )
+        raise click.ClickException(text) from error
+    except BrokenPipeError:  # `… | head`: click ends the command quietly
+        raise
+    except OSError as error:
+        name = f"{error.filename}: " if error.filename else ""
+        raise click.ClickException(f"{name}{error.strerror}") from error

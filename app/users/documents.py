@@ -1,0 +1,242 @@
+"""What a user is: the one declaration that the API, the forms and the files are made from."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, ClassVar
+
+import email_validator
+
+from app.core.db import db
+from mongokit import Document, ValidationError
+
+# Syntax only: .local, .test and the like are addresses in many a house (the library's
+# documentation names this list as the place to allow them).
+email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
+
+_LINE_ENDS = "\t\n\r"  # the control characters that people do write inside a name
+_INVISIBLE = ("Cc", "Cf", "Cs", "Zs", "Zl", "Zp")  # not Cn: newer characters than Python's tables
+
+
+@dataclass(frozen=True, slots=True)
+class MaxLength:
+    """A validator that refuses longer text; forms read their `maxlength` from it.
+
+    Attributes:
+        length: The longest allowed length in characters (code points).
+
+    Raises:
+        ValidationError: On a call with longer text.
+
+    Example:
+        >>> MaxLength(3)("Ada")
+        True
+    """
+
+    length: int
+    rule: ClassVar[str] = "max_length"
+
+    def __call__(self, value: object) -> bool:
+        """Return True, also for what is no text: the type check speaks of that."""
+        if not isinstance(value, str) or len(value) <= self.length:
+            return True
+        raise ValidationError(f"%s must be at most {self.length} characters long")
+
+
+def max_length(length: int) -> MaxLength:
+    """Return a validator that refuses text of more characters, as in the old pattern.
+
+    Args:
+        length: The longest allowed length in characters (code points).
+
+    Example:
+        >>> max_length(50)("admin")
+        True
+    """
+    return MaxLength(length)
+
+
+def not_blank(value: object) -> bool:
+    """Return True for text that shows something, and for what is no text.
+
+    Args:
+        value: What the document holds.
+
+    Raises:
+        ValidationError: The text is empty, or of spaces and invisible characters alone.
+
+    Example:
+        >>> not_blank("Ada")
+        True
+    """
+    if isinstance(value, str) and all(unicodedata.category(c) in _INVISIBLE for c in value):
+        raise ValidationError("%s must not be empty", rule="blank")
+    return True
+
+
+def printable(value: object) -> bool:
+    """Return True for text in any script, with line breaks and tabs; and for what is no text.
+
+    Args:
+        value: What the document holds.
+
+    Raises:
+        ValidationError: The text holds another control character (NUL, say), or half a surrogate
+            pair, which UTF-8 can't hold.
+
+    Example:
+        >>> printable("Zoë")
+        True
+    """
+    if isinstance(value, str):
+        for char in value:
+            if unicodedata.category(char) in ("Cc", "Cs") and char not in _LINE_ENDS:
+                raise ValidationError("%s must not hold control characters", rule="characters")
+    return True
+
+
+def email_address(value: object) -> bool:
+    """Return True for a well-formed address (nothing is looked up), and for what is no text.
+
+    Args:
+        value: What the document holds.
+
+    Raises:
+        ValidationError: The text is no address by RFC 5321 and RFC 6531, or its domain has no
+            dot. `localhost` alone needs none: the old pattern's own user lives there.
+
+    Example:
+        >>> email_address("admin@localhost")
+        True
+    """
+    if isinstance(value, str) and _read_email(value) is None:
+        raise ValidationError("%s must be an e-mail address, like ada@example.org", rule="email")
+    return True
+
+
+def email_key(address: str) -> str:
+    """Return what addresses are compared by: two users never have the same key.
+
+    The domain as DNS has it (IDNA, lower case); before the @ without letter case and compatibility
+    forms. Where the text is no address, the whole of it is treated as that part.
+
+    Args:
+        address: An e-mail address.
+
+    Example:
+        >>> email_key("Ada@EXAMPLE.org") == email_key("ada@example.org")
+        True
+    """
+    read = _read_email(address)
+    return _fold(address) if read is None else read[1]
+
+
+def tidy(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return fields in the form that is stored; what is no text stays as it is.
+
+    Names are trimmed and in Unicode's normal form C. E-mail addresses are trimmed too, their
+    domain is in lower case and Unicode (not Punycode), and `email_key` comes with them.
+
+    Args:
+        fields: Some or all fields of a user.
+
+    Example:
+        >>> tidy({"name": " Ada ", "email": "Ada@EXAMPLE.org"})
+        {'name': 'Ada', 'email': 'Ada@example.org', 'email_key': 'ada@example.org'}
+    """
+    tidied = dict(fields)
+    if isinstance(name := fields.get("name"), str):
+        tidied["name"] = unicodedata.normalize("NFC", name).strip()
+    if isinstance(email := fields.get("email"), str):
+        email = email.strip()
+        read = _read_email(email)
+        tidied["email"] = email if read is None else read[0]
+        tidied["email_key"] = email_key(email)
+    return tidied
+
+
+def now() -> datetime:
+    """Return the time in UTC, in the whole milliseconds that BSON keeps.
+
+    Example:
+        >>> now().microsecond % 1000
+        0
+    """
+    moment = datetime.now(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+@db.register
+class User(Document):
+    """A person with a name and an e-mail address that nobody else has.
+
+    `email` is kept as its owner writes it, since mail goes there; `email_key` is what it is
+    compared by, made anew at each save and unique in the collection. docs/decisions/user-email.md
+    says why there are two.
+
+    Attributes:
+        open_fields: What the doors take from outside.
+        closed_fields: What they show beside it, and nobody may set.
+
+    Example:
+        >>> user = db.users.User()
+        >>> user.name, user.email = "admin", "admin@localhost"
+        >>> user.save()
+        >>> list(db.users.User.find())
+        [<User 'admin'>]
+    """
+
+    __collection__ = "users"
+    structure = {"name": str, "email": str, "email_key": str, "created": datetime}
+    required_fields = ["name", "email", "created"]
+    default_values = {"created": now}
+    validators = {
+        "name": [max_length(50), not_blank, printable],
+        "email": [max_length(120), not_blank, email_address],
+    }
+    indexes = [{"fields": "email_key", "unique": True}]
+    use_dot_notation = True
+
+    open_fields: ClassVar[tuple[str, ...]] = ("name", "email")
+    closed_fields: ClassVar[tuple[str, ...]] = ("id", "created")
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Tidy the fields, then save; arguments and errors as in `mongokit.Document.save`."""
+        dict.update(self, tidy(self))
+        super().save(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<User {self.get('name')!r}>"
+
+
+def _read_email(address: str) -> tuple[str, str] | None:
+    """Return the address as stored and as compared, or None for what is no address."""
+    # Before it is parsed and remembered: RFC 3696, erratum 1690, gives 254 as the longest.
+    return _parse_email(address) if len(address) <= 254 else None
+
+
+@lru_cache(maxsize=4096)  # a batch of an import asks for each address several times
+def _parse_email(address: str) -> tuple[str, str] | None:
+    try:
+        read = email_validator.validate_email(
+            address, check_deliverability=False, globally_deliverable=False
+        )
+    except email_validator.EmailSyntaxError:
+        return None
+    # Nearly every domain without a dot is a slip of the finger (ada@example), and an IP address
+    # in place of a name belongs in brackets (RFC 5321, 4.1.3).
+    _, dot, top = read.ascii_domain.rpartition(".")
+    if top.isdigit() or not (dot or top == "localhost"):
+        return None
+    return read.normalized, f"{_fold(read.local_part)}@{read.ascii_domain}"
+
+
+def _fold(text: str) -> str:
+    # Unicode 16.0, 3.13.5, D146: compatibility caseless match.
+    normalize = unicodedata.normalize
+    once = normalize("NFKC", normalize("NFD", text).casefold())
+    return normalize("NFKC", once.casefold())

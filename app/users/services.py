@@ -1,0 +1,404 @@
+"""What can be done with users. Knows no HTTP: the doors call it and answer what it raises."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Literal
+
+from bson import ObjectId
+from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
+
+from app.core.db import db
+from app.core.errors import DomainError, field_error
+from app.users.documents import User, tidy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from app.core.errors import FieldError
+    from app.core.pagination import Page, PageRequest
+    from mongokit import Collection
+
+BATCH = 1000  # documents that an import or an export holds at a time
+# The embedded engine compares each document that it finds with the whole list of `$in`: measured
+# at 1000 keys, one such query took three times as long as ten of a hundred.
+_KEYS_AT_ONCE = 100
+_DUPLICATE_KEY = 11000
+
+
+class UserNotFound(DomainError):
+    """There is no user with this id."""
+
+    title = "There is no such user."
+
+
+class UserRefused(DomainError):
+    """The fields break the document's declaration; `errors` has every reason."""
+
+    title = "The user was refused: see the fields."
+
+
+class EmailTaken(DomainError):
+    """Another user has this e-mail address."""
+
+    title = "Another user has this e-mail address."
+
+    def __init__(self) -> None:
+        super().__init__([_TAKEN])
+
+
+class DatabaseFailed(DomainError):
+    """The database did not do what an import or an export asked; `__cause__` is its error."""
+
+    title = "The database did not answer, or refused the command."
+
+
+class IndexesMissing(DomainError):
+    """An import would have nothing that keeps e-mail addresses unique."""
+
+    title = "A declared index is missing: create it first, with `flask db sync`."
+
+
+_TAKEN = field_error("email", "unique", EmailTaken.title)
+
+
+def create(values: Mapping[str, object]) -> User:
+    """Store a new user.
+
+    Args:
+        values: `name` and `email`, from outside: nothing about them is taken for granted.
+
+    Raises:
+        UserRefused: The document refuses the values, or there are others beside them.
+        EmailTaken: Another user has the address, even one stored a moment before.
+        pymongo.errors.PyMongoError: The database failed. After a lost connection the user may be
+            stored or not.
+
+    Example:
+        >>> create({"name": "Ada", "email": "ada@example.org"})
+        <User 'Ada'>
+    """
+    user, errors = _read(values)
+    if errors:
+        raise UserRefused(errors)
+    # With an `_id` of its own the document is stored by an upsert, which can be sent twice: the
+    # second time it finds its own `_id`. A repeated insert would meet itself as a duplicate.
+    user["_id"] = ObjectId()
+    with _email_is_free():
+        user.save()
+    return user
+
+
+def find(id: ObjectId) -> User:
+    """Return one user.
+
+    Args:
+        id: The `_id`.
+
+    Raises:
+        UserNotFound: There is none.
+
+    Example:
+        >>> find(ada["_id"])
+        <User 'Ada'>
+    """
+    user = db.documents(User).find_one({"_id": id})
+    if user is None:
+        raise UserNotFound
+    return user
+
+
+def change(id: ObjectId, values: Mapping[str, object]) -> User:
+    """Change some fields of a user; what others change meanwhile in other fields stays.
+
+    Args:
+        id: The `_id`.
+        values: The fields to change, from outside; none is fine.
+
+    Returns:
+        The user as stored now.
+
+    Raises:
+        UserNotFound: There is none.
+        UserRefused: The document refuses a value, or there are fields that nobody may set.
+        EmailTaken: Another user has the address.
+        pymongo.errors.PyMongoError: The database failed. After a lost connection the change may
+            be made or not; it can be sent again.
+
+    Example:
+        >>> change(ada["_id"], {"name": "Ada Lovelace"})
+        <User 'Ada Lovelace'>
+    """
+    _, errors = _read(values)
+    if refused := [error for error in errors if error["path"] in values]:
+        raise UserRefused(refused)
+    changed = tidy(values)
+    if changed:
+        # Not find_one_and_update, which reads the whole collection on the embedded engine; what
+        # is found afterwards has the change, and later ones too.
+        with _email_is_free():
+            _collection().update_one({"_id": id}, {"$set": changed})
+    return find(id)
+
+
+def remove(id: ObjectId) -> None:
+    """Remove a user.
+
+    Args:
+        id: The `_id`.
+
+    Raises:
+        UserNotFound: There is none.
+
+    Example:
+        >>> remove(ada["_id"])
+    """
+    if not _collection().delete_one({"_id": id}).deleted_count:
+        raise UserNotFound
+
+
+def listing(wanted: PageRequest) -> Page[User]:
+    """Return one page of the users.
+
+    Args:
+        wanted: Where the page starts, how long it is, and in which order.
+
+    Example:
+        >>> listing(PageRequest(limit=2)).items
+        [<User 'Ada'>, <User 'Grace'>]
+    """
+    found = db.documents(User).find(wanted.filter()).sort(wanted.sort()).limit(wanted.limit + 1)
+    return wanted.page(found)
+
+
+# Users in bulk.
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One user of a file that is to be imported.
+
+    Attributes:
+        line: Where it starts in the file, counted from 1.
+        values: The fields as the file has them: `name`, `email` and perhaps `created`.
+        errors: Why it can't even be read as a user.
+        source: How it stands in the file, for whoever writes it out again.
+
+    Example:
+        >>> Row(2, {"name": "Ada", "email": "ada@example.org"}).errors
+        []
+    """
+
+    line: int
+    values: Mapping[str, object]
+    errors: list[FieldError] = field(default_factory=list)
+    source: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a row.
+
+    Attributes:
+        row: The row.
+        result: `present` is a user of this e-mail and this name who was there before.
+        errors: Why it was refused.
+
+    Example:
+        >>> Outcome(row, "stored").errors
+        []
+    """
+
+    row: Row
+    result: Literal["stored", "present", "refused"]
+    errors: Sequence[FieldError] = ()
+
+
+def import_rows(rows: Iterable[Row], *, dry_run: bool = False) -> Iterator[Outcome]:
+    """Store the good rows, and say of each row what became of it, in the order of the rows.
+
+    A row whose e-mail address is there already (in the database, or earlier in the file) is
+    `present` if the name is the same too, and refused otherwise: an import changes no user. So
+    the same rows again store nothing.
+
+    Args:
+        rows: Read as they are needed, a batch at a time; memory stays flat.
+        dry_run: Check everything and store nothing.
+
+    Raises:
+        IndexesMissing: Nothing is stored.
+        DatabaseFailed: The rest is not stored; the batch under way may be, in part.
+
+    Example:
+        >>> [o.result for o in import_rows([Row(2, {"name": "Ada", "email": "ada@example.org"})])]
+        ['stored']
+    """
+    with _database_errors():
+        if any(index.startswith(f"{User.__collection__}.") for index in db.missing_indexes()):
+            raise IndexesMissing
+    remaining = iter(rows)
+    with closing(_Rehearsal()) as rehearsal:
+        while batch := list(islice(remaining, BATCH)):
+            with _database_errors():
+                yield from _import_batch(batch, rehearsal if dry_run else None)
+
+
+def export_rows() -> Iterator[dict[str, Any]]:
+    """Yield `name`, `email` and `created` of every user, in the order of their making.
+
+    Raises:
+        DatabaseFailed: The rest can't be read.
+
+    Example:
+        >>> [row["name"] for row in export_rows()]
+        ['Ada', 'Grace']
+    """
+    fields = dict.fromkeys(("name", "email", "created"))
+    with _database_errors():
+        # One query for all: on the embedded engine each sorted one reads the whole collection.
+        for stored in _collection().find({}, [*fields], batch_size=BATCH).sort("_id", 1):
+            yield {name: stored.get(name) for name in fields}
+
+
+def estimate() -> int:
+    """Return about how many users there are, for a progress bar.
+
+    Raises:
+        DatabaseFailed: The database can't say.
+
+    Example:
+        >>> estimate()
+        2
+    """
+    with _database_errors():
+        return _collection().estimated_document_count()
+
+
+class _Rehearsal:
+    """E-mail keys and names of the rows that a dry run would have stored.
+
+    In a temporary file of SQLite's, not in memory: an import has no longest length.
+    """
+
+    def __init__(self) -> None:
+        self._rows = sqlite3.connect("")
+        self._rows.execute("CREATE TABLE users (key TEXT PRIMARY KEY, name TEXT) WITHOUT ROWID")
+
+    def add(self, users: Mapping[str, User]) -> None:
+        """Remember users by their keys."""
+        pairs = ((key, user.name) for key, user in users.items())
+        self._rows.executemany("INSERT INTO users VALUES (?, ?)", pairs)
+
+    def owners(self, keys: Iterable[str]) -> dict[str, str | None]:
+        """Return the names that are remembered under these keys."""
+        query = "SELECT key, name FROM users WHERE key = ?"
+        return dict(row for key in keys for row in self._rows.execute(query, (key,)))
+
+    def close(self) -> None:
+        """Remove the file."""
+        self._rows.close()
+
+
+def _import_batch(batch: Sequence[Row], rehearsal: _Rehearsal | None) -> Iterator[Outcome]:
+    read = [(row, *_read(row.values, "created")) for row in batch]
+    good = [user for row, user, errors in read if not (row.errors or errors)]
+    keys = [user.email_key for user in good]
+    owners = {key: stored.get("name") for key, stored in _stored(keys).items()}
+    if rehearsal is not None:
+        owners |= rehearsal.owners(keys)
+    # The first of each address; what comes after it is compared with what has been stored.
+    fresh: dict[str, User] = {}
+    for user in good:
+        if user.email_key not in owners:
+            fresh.setdefault(user.email_key, user)
+    owners |= {key: user.name for key, user in fresh.items()}
+    if rehearsal is not None:
+        rehearsal.add(fresh)
+    elif fresh:
+        for key, name in _insert(fresh).items():
+            del fresh[key]
+            owners[key] = name
+    for row, user, errors in read:
+        if row.errors or errors:
+            yield Outcome(row, "refused", row.errors or errors)
+        elif fresh.get(user.email_key) is user:
+            yield Outcome(row, "stored")
+        elif owners[user.email_key] == user.name:
+            yield Outcome(row, "present")
+        else:
+            yield Outcome(row, "refused", [_TAKEN])
+
+
+def _insert(users: Mapping[str, User]) -> dict[str, str | None]:
+    """Store users; return those that somebody else was quicker with: the key, and whose it is."""
+    in_order = list(users)
+    try:
+        _collection().insert_many(users.values(), ordered=False)
+    except BulkWriteError as error:
+        failures = error.details["writeErrors"]
+        codes = {failure["code"] for failure in failures}
+        if codes != {_DUPLICATE_KEY} or error.details["writeConcernErrors"]:
+            raise
+        refused = [in_order[failure["index"]] for failure in failures]
+        stored = _stored(refused)
+        # Our own document in the way of itself is a command that the driver sent twice.
+        return {
+            key: stored.get(key, {}).get("name")
+            for key in refused
+            if stored.get(key, {}).get("_id") != users[key]["_id"]
+        }
+    return {}
+
+
+def _stored(keys: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return `_id` and `name` of the stored users that have one of these e-mail keys."""
+    found: dict[str, dict[str, Any]] = {}
+    for start in range(0, len(keys), _KEYS_AT_ONCE):
+        some = {"email_key": {"$in": keys[start : start + _KEYS_AT_ONCE]}}
+        found |= {
+            user["email_key"]: user for user in _collection().find(some, ["email_key", "name"])
+        }
+    return found
+
+
+# Parts of several.
+
+
+def _collection() -> Collection:
+    return db[User.__collection__]
+
+
+def _read(values: Mapping[str, object], *more_open: str) -> tuple[User, list[FieldError]]:
+    """Return a user made of values from outside, and everything that is wrong with them."""
+    user = db.documents(User)()
+    open_fields = (*User.open_fields, *more_open)
+    dict.update(user, tidy({name: values[name] for name in open_fields if name in values}))
+    errors = [
+        field_error(name, "read_only", f"{name} can't be set")
+        if name in User.closed_fields
+        else field_error(name, "unknown", f"{name} is not a field of a user")
+        for name in values
+        if name not in open_fields
+    ]
+    errors += [field_error(fault.path, fault.rule, fault.message) for fault in user.errors()]
+    return user, errors
+
+
+@contextmanager
+def _email_is_free() -> Iterator[None]:
+    """Turn the unique index's refusal into `EmailTaken`: it decides, and nobody looks before."""
+    try:
+        yield
+    except DuplicateKeyError as error:
+        raise EmailTaken from error
+
+
+@contextmanager
+def _database_errors() -> Iterator[None]:
+    try:
+        yield
+    except PyMongoError as error:
+        raise DatabaseFailed from error

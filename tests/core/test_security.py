@@ -1,0 +1,147 @@
+"""Forms carry tokens, the API takes JSON only, every answer carries the headers."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from flask import jsonify, render_template_string, request, session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flask import Flask, Response
+    from flask.testing import FlaskClient
+
+    AppMaker = Callable[..., Flask]
+
+
+@pytest.fixture
+def app(make_app: AppMaker) -> Flask:
+    """An app with a form, and an API that takes whatever gets as far as its view."""
+    app = make_app()
+
+    @app.route("/form", methods=["GET", "POST"])
+    def form() -> str:
+        session["seen"] = True
+        return render_template_string('<input name="csrf_token" value="{{ csrf_token() }}">')
+
+    @app.route("/api/echo", methods=["POST", "PUT", "PATCH", "DELETE"])
+    def echo() -> Response:
+        return jsonify(length=len(request.get_data()))
+
+    return app
+
+
+def test_form_with_its_token_is_taken(client: FlaskClient) -> None:
+    found = re.search(r'value="([^"]+)"', client.get("/form").text)
+    assert found
+
+    assert client.post("/form", data={"csrf_token": found[1]}).status_code == 200
+
+
+@pytest.mark.parametrize("data", [{}, {"csrf_token": ""}, {"csrf_token": "guessed"}])
+def test_form_without_its_token_is_refused(client: FlaskClient, data: dict[str, str]) -> None:
+    client.get("/form")
+
+    answer = client.post("/form", data=data)
+
+    assert answer.status_code == 400
+    assert answer.mimetype == "text/html"
+
+
+def test_token_of_another_session_is_refused(app: Flask) -> None:
+    found = re.search(r'value="([^"]+)"', app.test_client().get("/form").text)
+    assert found
+    other = app.test_client()
+    other.get("/form")
+
+    assert other.post("/form", data={"csrf_token": found[1]}).status_code == 400
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        None,
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "application/jsonp",
+    ],
+)
+def test_api_refuses_every_body_that_a_form_could_send(
+    client: FlaskClient, method: str, content_type: str | None
+) -> None:
+    answer = client.open("/api/echo", method=method, data=b"{}", content_type=content_type)
+
+    assert answer.status_code == 415
+    assert answer.mimetype == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/json", "application/json; charset=utf-8", "Application/JSON"]
+)
+def test_api_takes_json_without_a_token(client: FlaskClient, content_type: str) -> None:
+    answer = client.post("/api/echo", data=b"{}", content_type=content_type)
+
+    assert answer.status_code == 200
+
+
+def test_api_grants_no_preflight(client: FlaskClient) -> None:
+    answer = client.options(
+        "/api/echo",
+        headers={"Origin": "https://evil.test", "Access-Control-Request-Method": "DELETE"},
+    )
+
+    assert "Access-Control-Allow-Origin" not in answer.headers
+    assert "Access-Control-Allow-Methods" not in answer.headers
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/nowhere", "/api/nowhere", "/static/style.css"])
+def test_every_answer_carries_the_headers(client: FlaskClient, path: str) -> None:
+    with client.get(path) as answer:
+        headers = answer.headers
+
+    policy = headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Referrer-Policy"] == "same-origin"
+
+
+@pytest.mark.parametrize(("secure", "flag"), [(True, True), (False, False)])
+def test_session_cookie_is_out_of_reach_of_scripts_and_foreign_sites(
+    app: Flask, secure: bool, flag: bool
+) -> None:
+    app.config["SESSION_COOKIE_SECURE"] = secure
+
+    cookie = app.test_client().get("/form").headers["Set-Cookie"]
+
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+    assert ("Secure" in cookie) is flag
+
+
+@pytest.mark.parametrize("path", ["/api/echo", "/form"])
+def test_body_over_the_limit_is_413(make_app: AppMaker, app: Flask, path: str) -> None:
+    app.config["MAX_CONTENT_LENGTH"] = 100
+    content_type = "application/json" if path.startswith("/api") else None
+
+    answer = app.test_client().post(
+        path,
+        data={"a": "x" * 200} if content_type is None else b"x" * 200,
+        content_type=content_type,
+    )
+
+    assert answer.status_code == 413
+
+
+def test_pages_hold_no_inline_style_or_script(client: FlaskClient) -> None:
+    page = client.get("/nowhere").text
+
+    assert "<style" not in page
+    assert "<script" not in page
+    assert not re.search(r"\s(style|on\w+)=", page)
