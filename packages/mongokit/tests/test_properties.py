@@ -291,6 +291,8 @@ def normal(value: Any) -> Any:
         return {key: normal(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [normal(item) for item in value]
+    if isinstance(value, set):
+        return {normal(item) for item in value}
     if isinstance(value, datetime):
         return value.replace(tzinfo=None)
     return value

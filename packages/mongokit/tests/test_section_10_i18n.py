@@ -278,7 +278,7 @@ def test_a_fetched_document_is_read_by_dot(docs: Any, col: Collection) -> None:
     assert (doc.title, doc.a.c.d, doc.posts[0].text) == ("Souris", "là", "hello")
     doc.a.c.d = "ici"
     doc.save()
-    assert col.find_one()["a"]["c"]["d"] == [{"lang": "fr", "value": "ici"}]
+    assert col.find()[0]["a"]["c"]["d"] == [{"lang": "fr", "value": "ici"}]
 
 
 def test_without_dot_notation_languages_are_keys(connection: Connection, col: Collection) -> None:

@@ -31,16 +31,16 @@ class Page(VersionedDocument):
 
 
 @pytest.fixture
-def pages(connection: Connection, db: Database) -> Iterator[Collection]:
+def pages(connection: Connection, db: Database) -> Collection:
     """A collection of pages."""
     connection.register([Page, RevisionDocument])
-    return db.pages
+    return db["pages"]
 
 
 @pytest.fixture
 def kept(db: Database) -> Collection:
     """Where the revisions of pages are kept."""
-    return db.versioned_pages
+    return db["versioned_pages"]
 
 
 def saved(pages: Collection, *texts: str, identity: Any = "home") -> Any:
@@ -60,7 +60,7 @@ def test_a_save_adds_the_first_revision_and_keeps_a_copy(
 
     assert page == {"_id": "home", "_revision": 1, "text": "a"}
     assert pages.find_one() == page
-    revision = kept.find_one()
+    revision = kept.find()[0]
     assert revision == {
         "_id": revision["_id"],
         "id": "home",
@@ -112,7 +112,7 @@ def test_versioning_and_uuid_may_be_given_by_position(pages: Collection, kept: C
     page.save(True, True)
 
     assert page["_id"].startswith("Page-")
-    assert kept.find_one()["id"] == page["_id"]
+    assert kept.find()[0]["id"] == page["_id"]
 
 
 def test_a_document_without_id_gets_one(pages: Collection, kept: Collection) -> None:
@@ -120,7 +120,7 @@ def test_a_document_without_id_gets_one(pages: Collection, kept: Collection) -> 
     page.save()
 
     assert type(page["_id"]) is ObjectId
-    assert kept.find_one()["id"] == page["_id"]
+    assert kept.find()[0]["id"] == page["_id"]
     assert pages.count_documents({}) == 1
 
 
@@ -293,7 +293,7 @@ def test_a_refused_save_keeps_no_revision_and_no_number(
 
     assert other["_revision"] == 1
     assert kept.count_documents({}) == 2
-    assert pages.find_one({"_id": other["_id"]})["text"] == "b"
+    assert pages.find({"_id": other["_id"]})[0]["text"] == "b"
     assert page.get_last_revision_id() == 1
 
 
@@ -332,7 +332,7 @@ def test_a_stale_document_that_is_saved_takes_the_next_free_number(pages: Collec
     stale.save()
 
     assert stale["_revision"] == 3
-    assert pages.find_one()["text"] == "c"
+    assert pages.find()[0]["text"] == "c"
     assert [p["text"] for p in page.get_revisions()] == ["a", "b", "c"]
 
 
@@ -420,7 +420,7 @@ def test_a_session_and_its_transaction_hold_the_revision_too(
         assert page.get_last_revision_id(session=session) == 2
         session.abort_transaction()
 
-    assert pages.find_one()["text"] == "a"
+    assert pages.find()[0]["text"] == "a"
     assert kept.count_documents({}) == 1
 
 

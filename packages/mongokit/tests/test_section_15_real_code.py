@@ -235,7 +235,7 @@ def test_legacy_calls_on_cursors_and_collections(connection: Connection, col: Co
     result.rewind()
     assert type(result.next()) is Thing
     change = col.Thing({"n": 9})
-    answer = col.update({"n": 3}, change, upsert=False, multi=False)
+    answer: Any = col.update({"n": 3}, change, upsert=False, multi=False)
     assert answer["n"] == 1
     assert "n" in (col.find_one({"n": 9}) or {})
     ids = col.insert([col.Thing({"n": 20}), col.Thing({"n": 21})])

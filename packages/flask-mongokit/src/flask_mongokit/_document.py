@@ -19,8 +19,11 @@ class Document(mongokit.Document):
     """`mongokit.Document`, whose documents and managers also find one or answer 404.
 
     Example:
-        >>> task = db.Task.get_or_404("4e4ac5cfffc84958fa1f45fb")
-        >>> task = db.Task.find_one_or_404({"title": "Write"})
+        >>> with app.app_context():
+        ...     db.Task.get_or_404(1)["title"]
+        ...     db.Task.find_one_or_404({"title": "Write"})["_id"]
+        'Write'
+        1
     """
 
     def get_or_404(self, id: Any) -> Self:
@@ -58,7 +61,18 @@ if TYPE_CHECKING:
 
 
 class BSONObjectIdConverter(BaseConverter):
-    """The URL converter `ObjectId`: `/tasks/<ObjectId:task_id>` gives the view an `ObjectId`."""
+    """The URL converter `ObjectId`: `/tasks/<ObjectId:task_id>` gives the view an `ObjectId`.
+
+    Example:
+        >>> @app.get("/<ObjectId:task_id>")
+        ... def show(task_id):
+        ...     return {"made": task_id.generation_time.isoformat()}
+        >>> client = app.test_client()
+        >>> client.get("/4e4ac5cfffc84958fa1f45fb").json
+        {'made': '2011-08-16T19:32:31+00:00'}
+        >>> client.get("/home").status
+        '400 BAD REQUEST'
+    """
 
     def to_python(self, value: str) -> ObjectId:
         """Return the id, or raise `werkzeug.exceptions.BadRequest` for any other text."""

@@ -30,7 +30,12 @@ M = TypeVar("M", bound=mongokit.Document)
 
 
 class AuthenticationIncorrect(mongokit.MongoAuthException):
-    """The server refuses the user name or the password; the driver's error is `__cause__`."""
+    """The server refuses the user name or the password; the driver's error is `__cause__`.
+
+    Example:
+        >>> issubclass(AuthenticationIncorrect, mongokit.MongoAuthException)
+        True
+    """
 
 
 class MongoKit:
@@ -47,12 +52,18 @@ class MongoKit:
         RuntimeError: On use outside an application context, or in an app that is not bound.
 
     Example:
+        >>> app = Flask("shop")
+        >>> app.config |= {"MONGODB_URI": uri, "MONGODB_DATABASE": name}
         >>> db = MongoKit(app)
         >>> @db.register
         ... class User(Document):
         ...     __collection__ = "users"
+        ...     structure = {"name": str}
         >>> with app.app_context():
-        ...     db.User().save()
+        ...     db.User({"name": "Ada"}).save()
+        ...     db.User.find_one()["name"]
+        'Ada'
+        >>> db.close(app)
     """
 
     def __init__(self, app: Flask | None = None) -> None:
@@ -176,8 +187,10 @@ class MongoKit:
                 `TransientTransactionError` nothing was written, and the block may run again.
 
         Example:
-            >>> with db.transaction() as session:
-            ...     user.save(session=session)
+            >>> with app.app_context(), db.transaction() as session:
+            ...     db.Task({"title": "Read"}).save(session=session)
+            ...     db.tasks.delete_one({"_id": 1}, session=session).deleted_count
+            1
         """
         with (
             self.connection.start_session() as session,

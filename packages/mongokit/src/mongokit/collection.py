@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
 from mongokit.binding import Binding, registry
 from mongokit.compiler import Model
@@ -11,6 +11,7 @@ from mongokit.legacy import LegacyCollection, translate_find, with_find_options
 from mongokit.manager import Documents, make_manager
 
 if TYPE_CHECKING:
+    from mongokit.database import Database
     from mongokit.document import Document
 
 D = TypeVar("D", bound="Document")
@@ -59,13 +60,27 @@ class Collection(LegacyCollection):
             binding = self._bindings[document_class] = Binding(document_class, self)
         return binding
 
-    def find(self, *args: Any, **kwargs: Any) -> Cursor[Any]:
+    if TYPE_CHECKING:
+
+        @property
+        def database(self) -> Database: ...
+
+    @overload
+    def find(self, *args: Any, wrap: None = None, **kwargs: Any) -> Cursor[dict[str, Any]]: ...
+
+    @overload
+    def find(self, *args: Any, wrap: type[D] | D | Documents[D], **kwargs: Any) -> Cursor[D]: ...
+
+    @overload
+    def find(self, *args: Any, wrap: Any, **kwargs: Any) -> Cursor[Any]: ...
+
+    def find(self, *args: Any, wrap: Any = None, **kwargs: Any) -> Cursor[Any]:
         """Return a cursor over the documents that match, as plain dicts.
 
         Args:
             *args: As `pymongo.collection.Collection.find`.
-            **kwargs: The same by name, PyMongo 2's spellings, and `wrap`: a class or a manager
-                whose documents the results shall be.
+            wrap: A class or a manager whose documents the results shall be; None for dicts.
+            **kwargs: The same as `*args` by name, also in PyMongo 2's spellings.
 
         Raises:
             TypeError: Two spellings of one argument.
@@ -76,7 +91,6 @@ class Collection(LegacyCollection):
             >>> [type(raw) for raw in db.users.find({"age": {"$gt": 40}})]
             [<class 'dict'>]
         """
-        wrap = kwargs.pop("wrap", None)
         args, kwargs, options = translate_find(args, kwargs)
         target = with_find_options(self, options) if options else self
         cursor: Cursor[Any] = Cursor(target, *args, **kwargs)
@@ -120,10 +134,9 @@ class Collection(LegacyCollection):
         The same object comes back for the same name, where this collection has its database's
         options.
         """
-        database: Any = self.database
-        found: Collection = database[f"{self.name}.{name}"]
+        found = self.database[f"{self.name}.{name}"]
         options = _options(self)
-        return found if options == _options(database) else found.with_options(*options)
+        return found if options == _options(self.database) else found.with_options(*options)
 
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse: a collection is not callable, a registered class is."""

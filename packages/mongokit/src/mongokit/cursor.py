@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, overload
 
 from mongokit import _driver
 from mongokit.legacy import LegacyCursor
 
-D = TypeVar("D")
+D = TypeVar("D", bound=Mapping[str, Any])
 D_co = TypeVar("D_co", covariant=True)
 
 
@@ -33,7 +33,7 @@ class Wrapper(Protocol[D_co]):
         """Yield the cursor's documents; the fastest way for this class of documents."""
 
 
-class Cursor(LegacyCursor, Generic[D]):
+class Cursor(LegacyCursor[D]):
     """PyMongo's cursor, whose results are documents of one class.
 
     A cursor that `collection.find()` makes without `wrap=` gives plain dicts, as PyMongo's does.
@@ -54,7 +54,31 @@ class Cursor(LegacyCursor, Generic[D]):
         self._partial = partial
         return self
 
-    def next(self) -> Any:
+    if TYPE_CHECKING:
+        # All these return the cursor itself; PyMongo annotates its own class.
+        @overload
+        def __getitem__(self, index: int) -> D: ...
+        @overload
+        def __getitem__(self, index: slice) -> Self: ...
+        def __getitem__(self, index: int | slice) -> Any: ...
+        def __enter__(self) -> Self: ...
+        def add_option(self, mask: int) -> Self: ...
+        def remove_option(self, mask: int) -> Self: ...
+        def allow_disk_use(self, allow_disk_use: bool) -> Self: ...
+        def limit(self, limit: int) -> Self: ...
+        def batch_size(self, batch_size: int) -> Self: ...
+        def skip(self, skip: int) -> Self: ...
+        def max_time_ms(self, max_time_ms: int | None) -> Self: ...
+        def max_await_time_ms(self, max_await_time_ms: int | None) -> Self: ...
+        def max(self, spec: Any) -> Self: ...
+        def min(self, spec: Any) -> Self: ...
+        def sort(self, key_or_list: Any, direction: int | str | None = None) -> Self: ...
+        def hint(self, index: Any) -> Self: ...
+        def comment(self, comment: Any) -> Self: ...
+        def where(self, code: Any) -> Self: ...
+        def collation(self, collation: Any) -> Self: ...
+
+    def next(self) -> D:
         """Return the next document.
 
         Raises:
@@ -72,11 +96,12 @@ class Cursor(LegacyCursor, Generic[D]):
             except BaseException:  # the end, or a document that can't be completed: then go on
                 self._stream = None
                 raise
-        return wrap.hydrate(super().next(), partial=self._partial, session=self.session)
+        raw: Any = super().next()
+        return wrap.hydrate(raw, partial=self._partial, session=self.session)
 
     __next__ = next  # noqa: A003 - PyMongo's name
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[D]:  # type: ignore[override]
         """Return an iterator over the documents; it shares its position with the cursor."""
         wrap = self._wrap
         if wrap is None or wrap.per_batch:
@@ -108,7 +133,7 @@ class Cursor(LegacyCursor, Generic[D]):
                 buffer.popleft()
                 yield next(done)
 
-    def to_list(self, length: int | None = None) -> list[Any]:
+    def to_list(self, length: int | None = None) -> list[D]:
         """Return the remaining documents, `length` at the most.
 
         Args:
@@ -121,7 +146,7 @@ class Cursor(LegacyCursor, Generic[D]):
         if wrap is None:
             return super().to_list(length)
         self._stream = None
-        raw = super().to_list(length)
+        raw: Any = super().to_list(length)
         return list(wrap.hydrate_all(raw, partial=self._partial, session=self.session))
 
     def rewind(self) -> Cursor[D]:

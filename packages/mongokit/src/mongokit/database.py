@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from bson import DBRef
+from pymongo.client_session import ClientSession
 
 from mongokit.binding import registry
 from mongokit.collection import Collection
 from mongokit.legacy import LegacyDatabase
 
 if TYPE_CHECKING:
+    from mongokit.connection import Connection
     from mongokit.document import Document
     from mongokit.manager import Documents
 
@@ -47,15 +49,28 @@ class Database(LegacyDatabase):
         """
         return self[collection_name(document_class)].documents(document_class)
 
-    def dereference(  # type: ignore[override]
-        self, dbref: DBRef, model: type[Any] | None = None, **kwargs: Any
-    ) -> Any:
+    if TYPE_CHECKING:
+
+        @property
+        def client(self) -> Connection: ...
+
+    @overload  # type: ignore[override]
+    def dereference(self, dbref: DBRef, model: type[D], **kwargs: Any) -> D | None: ...
+
+    @overload
+    def dereference(
+        self, dbref: DBRef, model: ClientSession | None = None, *args: Any, **kwargs: Any
+    ) -> dict[str, Any] | None: ...
+
+    def dereference(self, dbref: DBRef, model: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Return what a DBRef points to, as PyMongo does, or as a document of a class.
 
         Args:
             dbref: The reference.
-            model: The class of the result; None for a plain dict.
-            **kwargs: As `pymongo.database.Database.dereference`.
+            model: The class of the result; None for a plain dict. PyMongo's `session` is
+                accepted in its place.
+            *args: As `pymongo.database.Database.dereference`: the comment.
+            **kwargs: The same by name.
 
         Raises:
             TypeError: `dbref` is no DBRef, or `model` is no Document class.
@@ -67,9 +82,11 @@ class Database(LegacyDatabase):
             >>> type(db.dereference(DBRef("users", 1)))
             <class 'dict'>
         """
+        if isinstance(model, ClientSession):
+            return super().dereference(dbref, model, *args, **kwargs)
         if model is not None and not getattr(model, "_is_document", False):
             raise TypeError(f"model must be a Document class, not {model!r}")
-        found = super().dereference(dbref, **kwargs)
+        found = super().dereference(dbref, kwargs.pop("session", None), *args, **kwargs)
         if model is None or found is None:
             return found
         return self[dbref.collection]._binding_of(model).hydrate(found)

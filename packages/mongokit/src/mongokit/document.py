@@ -7,7 +7,7 @@ import uuid as uuid_module
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from re import Pattern
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import bson
 from bson import Code, DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
@@ -25,15 +25,21 @@ from mongokit.errors import (
     StructureError,
 )
 from mongokit.legacy import write_concern_from
-from mongokit.queries import Queries, bound
+from mongokit.queries import Queries
 from mongokit.saving import Saving
 from mongokit.schema_document import (
     DocumentProperties,
     SchemaDocument,
     as_failure,
+    bound,
     check,
     set_binding,
 )
+
+if TYPE_CHECKING:
+    from mongokit.collection import Collection
+    from mongokit.connection import Connection
+    from mongokit.database import Database
 
 __all__ = ["Document", "DocumentProperties"]
 
@@ -112,7 +118,7 @@ class Document(SchemaDocument, Queries[Any]):
             references.read_lazily(cls)
 
     @property
-    def collection(self) -> Any:
+    def collection(self) -> Collection:
         """The collection that the document is stored in.
 
         Raises:
@@ -125,7 +131,7 @@ class Document(SchemaDocument, Queries[Any]):
         return bound(self).collection
 
     @property
-    def db(self) -> Any:
+    def db(self) -> Database:
         """The database that the document is stored in.
 
         Raises:
@@ -138,7 +144,7 @@ class Document(SchemaDocument, Queries[Any]):
         return bound(self).collection.database
 
     @property
-    def connection(self) -> Any:
+    def connection(self) -> Connection:
         """The connection that the document is stored through.
 
         Raises:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mongokit import bulk
-from mongokit.queries import Queries, bound
+from mongokit.queries import Queries
+from mongokit.schema_document import bound
 
 if TYPE_CHECKING:
     from pymongo.client_session import ClientSession

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from mongokit import references
 from mongokit.convert import content_of
 from mongokit.errors import UpdateQueryError
-from mongokit.queries import bound
 from mongokit.schema import (
     ALWAYS_KNOWN,
     AnyNode,
@@ -31,6 +30,7 @@ from mongokit.schema import (
     ScalarNode,
     TupleNode,
 )
+from mongokit.schema_document import bound
 
 if TYPE_CHECKING:
     from pymongo.client_session import ClientSession

@@ -12,13 +12,12 @@ from mongokit import _driver
 if TYPE_CHECKING:
     from mongokit.cursor import Cursor
 
-T = TypeVar("T")
 D = TypeVar("D", bound=Mapping[str, Any])
 
 __all__ = ["KeysetPage", "Paginator", "keyset"]
 
 
-class Paginator(Generic[T]):
+class Paginator(Generic[D]):
     """One numbered page of a query, and what a page needs to link to the others.
 
     The count and the items are read when they are first asked for, once each. Both cost more the
@@ -42,7 +41,7 @@ class Paginator(Generic[T]):
         (True, False, 2)
     """
 
-    def __init__(self, cursor: Cursor[T], page: int = 1, limit: int = 10) -> None:
+    def __init__(self, cursor: Cursor[D], page: int = 1, limit: int = 10) -> None:
         """Take the query and the place."""
         if page < 1 or limit < 1:
             raise ValueError(f"page and limit must be at least 1, not {page} and {limit}")
@@ -51,7 +50,7 @@ class Paginator(Generic[T]):
         self._limit = limit
 
     @cached_property
-    def items(self) -> list[T]:
+    def items(self) -> list[D]:
         """The documents of the page; an empty list after the last page."""
         start = (self._page - 1) * self._limit
         return list(self._cursor.clone().skip(start).limit(self._limit))

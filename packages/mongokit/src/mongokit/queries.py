@@ -7,33 +7,15 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from mongokit import errors, json
 from mongokit.cursor import Cursor, is_partial
+from mongokit.schema_document import bound
 
 if TYPE_CHECKING:
     from pymongo.client_session import ClientSession
 
-    from mongokit.binding import Binding
 
-D = TypeVar("D")
+D = TypeVar("D", bound=Mapping[str, Any])
 
 Filter = Mapping[str, Any]
-
-
-def bound(document: Any) -> Binding[Any]:
-    """Return the binding of a document or manager.
-
-    Args:
-        document: A `Document`.
-
-    Raises:
-        mongokit.ConnectionError: It was made without a collection.
-    """
-    binding: Binding[Any] | None = document._binding
-    if binding is None:
-        raise errors.ConnectionError(
-            f"No collection found: this {type(document).__name__} was made by the class itself; "
-            "make it with collection.ClassName()"
-        )
-    return binding
 
 
 class Queries(Generic[D]):

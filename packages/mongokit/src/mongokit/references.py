@@ -22,7 +22,7 @@ from bson.raw_bson import RawBSONDocument
 from mongokit.errors import AutoReferenceError, SchemaDocumentError
 from mongokit.explain import refers_to
 from mongokit.places import Place
-from mongokit.queries import bound
+from mongokit.schema_document import bound
 
 if TYPE_CHECKING:
     from pymongo.client_session import ClientSession

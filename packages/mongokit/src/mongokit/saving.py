@@ -21,7 +21,6 @@ from pymongo.errors import ConnectionFailure, PyMongoError
 from mongokit.convert import stored_form
 from mongokit.errors import AutoReferenceError
 from mongokit.places import Place
-from mongokit.queries import bound
 from mongokit.references import (
     fetch,
     hashable,
@@ -32,6 +31,7 @@ from mongokit.references import (
     remember,
     unfetched,
 )
+from mongokit.schema_document import bound
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from datetime import datetime
-from typing import Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from bson import Binary
 from bson.codec_options import CodecOptions
@@ -18,6 +18,7 @@ from mongokit.dotted import DotedDict, in_languages, to_dotted
 from mongokit.errors import (
     AuthorizedTypeError,
     BadKeyError,
+    ConnectionError,  # noqa: A004 - the classic name
     DefaultFieldTypeError,
     DuplicateDefaultValueError,
     DuplicateI18nError,
@@ -47,6 +48,9 @@ from mongokit.schema import (
     normalize_path,
 )
 from mongokit.types import CustomType, Set
+
+if TYPE_CHECKING:
+    from mongokit.binding import Binding
 
 # More than is made here: the names that MongoKit 0.9 had under this path.
 __all__ = [
@@ -708,3 +712,21 @@ def set_binding(doc: Any, binding: Any) -> None:
         binding: Its `Binding`, or None.
     """
     object.__setattr__(doc, "_binding", binding)
+
+
+def bound(document: Any) -> Binding[Any]:
+    """Return the binding of a document or manager.
+
+    Args:
+        document: A `Document`.
+
+    Raises:
+        mongokit.ConnectionError: It was made without a collection.
+    """
+    binding: Binding[Any] | None = document._binding
+    if binding is None:
+        raise ConnectionError(
+            f"No collection found: this {type(document).__name__} was made by the class itself; "
+            "make it with collection.ClassName()"
+        )
+    return binding

@@ -21,7 +21,7 @@ from pymongo.errors import DuplicateKeyError
 from mongokit import _driver, references
 from mongokit.document import Document, save_document, stored_id
 from mongokit.errors import MaxDocumentSizeError
-from mongokit.queries import bound
+from mongokit.schema_document import bound
 
 # Writers that lose a race wait a random time before they look again, so that one of many gets
 # through at its first try; the longest wait in seconds, for the first try and at all.

@@ -1,6 +1,7 @@
 """The cast of the examples in docstrings; run with `uri` and `name`, a server and a database."""
 
-# ruff: noqa: F821 - uri and name are given by whoever runs this
+# uri and name are given by whoever runs this; MongoDB's datetimes are naive UTC unless asked
+# ruff: noqa: F821, DTZ001
 # mypy: disable-error-code="name-defined"
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 # The reference shows what follows.
 from datetime import datetime
 
-from mongokit import Connection, Document, DocumentMigration, VersionedDocument
+from mongokit import Connection, Document, VersionedDocument
 
 connection = Connection(uri)
 db = connection[name]

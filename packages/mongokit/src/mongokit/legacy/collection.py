@@ -12,6 +12,8 @@ from mongokit.legacy.cursor import AggregateCursor
 from mongokit.legacy.options import refuse_both
 from mongokit.legacy.writes import LegacyWrites
 
+Document = dict[str, Any]
+
 
 class LegacyCollection(LegacyWrites):
     """PyMongo 2's calls for a collection."""
@@ -38,7 +40,7 @@ class LegacyCollection(LegacyWrites):
         warn_call("count", "count_documents() or estimated_document_count()")
         return self.count_documents({} if filter is None else filter, **options)
 
-    def find_one(self, filter: Any = None, *args: Any, **kwargs: Any) -> Any:
+    def find_one(self, filter: Any = None, *args: Any, **kwargs: Any) -> Document | None:
         """Return the first document that matches, or None: PyMongo's own, also with `spec_or_id`.
 
         Args:

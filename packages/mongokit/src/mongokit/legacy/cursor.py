@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 from pymongo.command_cursor import CommandCursor
 from pymongo.cursor import Cursor
@@ -11,9 +12,10 @@ from mongokit import _driver
 from mongokit.legacy._warnings import warn, warn_call
 
 Document = dict[str, Any]
+D = TypeVar("D", bound=Mapping[str, Any])
 
 
-class LegacyCursor(Cursor[Document]):
+class LegacyCursor(Cursor[D]):
     """PyMongo 2's calls for a cursor."""
 
     def count(self, with_limit_and_skip: bool = False) -> int:
