@@ -1,0 +1,287 @@
+"""The JSON door: statuses, bodies, headers, and what it refuses."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from bson import ObjectId
+
+from app.core.db import db
+from app.core.pagination import make_token
+
+if TYPE_CHECKING:
+    from flask.testing import FlaskClient
+    from werkzeug.test import TestResponse
+
+ADA = {"name": "Ada", "email": "ada@example.org"}
+UNKNOWN = "65f0c0ffee65f0c0ffee65f0"
+
+
+def make(client: FlaskClient, **fields: object) -> dict[str, Any]:
+    answer = client.post("/api/users", json=ADA | fields)
+    assert answer.status_code == 201
+    assert isinstance(answer.json, dict)
+    return answer.json
+
+
+def refusal(answer: TestResponse) -> tuple[int, list[tuple[str, str]]]:
+    """The status and the errors of problem details."""
+    problem = answer.json
+    assert answer.mimetype == "application/problem+json"
+    assert problem is not None
+    assert problem["status"] == answer.status_code
+    assert all(set(error) == {"path", "rule", "message"} for error in problem["errors"])
+    return answer.status_code, [(error["path"], error["rule"]) for error in problem["errors"]]
+
+
+def test_post_makes_a_user_and_says_where(client: FlaskClient) -> None:
+    answer = client.post("/api/users", json={"name": " Ada ", "email": "ada@EXAMPLE.org"})
+
+    assert answer.status_code == 201
+    item = answer.json
+    assert item is not None
+    assert set(item) == {"id", "name", "email", "created"}
+    assert (item["name"], item["email"]) == ("Ada", "ada@example.org")
+    assert re.fullmatch(r"[0-9a-f]{24}", item["id"])
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", item["created"])
+    assert answer.location == f"/api/users/{item['id']}"
+    assert client.get(answer.location).json == item
+
+
+def test_same_email_again_is_409_and_names_the_field(client: FlaskClient) -> None:
+    make(client)
+
+    answer = client.post("/api/users", json={"name": "Eve", "email": "ADA@example.org"})
+
+    assert refusal(answer) == (409, [("email", "unique")])
+    assert "ada@" not in answer.text.lower()
+
+
+@pytest.mark.parametrize(
+    ("body", "errors"),
+    [
+        ({}, [("name", "required"), ("email", "required")]),
+        ({**ADA, "name": "n" * 51}, [("name", "max_length")]),
+        ({**ADA, "name": 5}, [("name", "type")]),
+        ({**ADA, "name": None}, [("name", "required")]),
+        ({**ADA, "name": ["Ada"]}, [("name", "type")]),
+        ({**ADA, "name": "Ada\0"}, [("name", "characters")]),
+        ({**ADA, "email": {"$ne": ""}}, [("email", "type")]),
+        ({**ADA, "email": "ada"}, [("email", "email")]),
+        ({**ADA, "email": True}, [("email", "type")]),
+        ({**ADA, "age": 36}, [("age", "unknown")]),
+        ({**ADA, "$where": "1"}, [("$where", "unknown")]),
+        ({**ADA, "a.b": 1, "": 2}, [("a.b", "unknown"), ("", "unknown")]),
+        ({**ADA, "id": UNKNOWN}, [("id", "read_only")]),
+        ({**ADA, "created": "2026-01-01T00:00:00Z"}, [("created", "read_only")]),
+        ({**ADA, "email_key": "x"}, [("email_key", "unknown")]),
+        ([ADA], [("", "type")]),
+        ("Ada", [("", "type")]),
+        (5, [("", "type")]),
+    ],
+)
+def test_refused_body_is_422_with_every_reason(
+    client: FlaskClient, body: object, errors: object
+) -> None:
+    assert refusal(client.post("/api/users", json=body)) == (422, errors)
+    assert client.get("/api/users").json == {"items": [], "next": None}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"name=Ada",
+        b'{"name": NaN}',
+        b'{"name": "\xff"}',
+        b'{"name": "\\ud83d", "email": "ada@example.org"}',
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+        '{"name": "Ada"}'.encode("utf-16"),
+    ],
+)
+@pytest.mark.parametrize("method", ["post", "patch"])
+def test_malformed_json_is_400(client: FlaskClient, method: str, body: bytes) -> None:
+    path = "/api/users" if method == "post" else f"/api/users/{UNKNOWN}"
+
+    answer = client.open(path, method=method, data=body, content_type="application/json")
+
+    assert refusal(answer) == (400, [("", "json")])
+
+
+def test_body_null_is_422(client: FlaskClient) -> None:
+    answer = client.post("/api/users", data="null", content_type="application/json")
+
+    assert refusal(answer) == (422, [("", "type")])
+
+
+def test_of_two_equal_keys_the_last_one_counts(client: FlaskClient) -> None:
+    body = b'{"name": "Eve", "name": "Ada", "email": "ada@example.org"}'
+
+    answer = client.post("/api/users", data=body, content_type="application/json")
+
+    assert answer.json is not None
+    assert answer.json["name"] == "Ada"
+
+
+def test_body_that_is_not_json_is_415(client: FlaskClient) -> None:
+    answer = client.post("/api/users", data=ADA)
+
+    assert refusal(answer) == (415, [])
+
+
+def test_body_that_is_too_large_is_413(client: FlaskClient) -> None:
+    client.application.config["MAX_CONTENT_LENGTH"] = 100
+
+    answer = client.post("/api/users", json=ADA | {"name": "n" * 100})
+
+    assert refusal(answer) == (413, [])
+
+
+@pytest.mark.parametrize("text", ["x", "65f0c0ffee65f0c0ffee65f", UNKNOWN + "0", "z" * 24, "%00"])
+@pytest.mark.parametrize("method", ["get", "patch", "delete"])
+def test_malformed_id_is_400(client: FlaskClient, method: str, text: str) -> None:
+    answer = client.open(f"/api/users/{text}", method=method, json={})
+
+    assert refusal(answer) == (400, [("id", "object_id")])
+
+
+@pytest.mark.parametrize("method", ["get", "patch", "delete"])
+def test_unknown_id_is_404(client: FlaskClient, method: str) -> None:
+    answer = client.open(f"/api/users/{UNKNOWN}", method=method, json={})
+
+    assert refusal(answer) == (404, [])
+
+
+def test_patch_changes_what_is_given_and_nothing_else(client: FlaskClient) -> None:
+    ada = make(client)
+
+    answer = client.patch(f"/api/users/{ada['id']}", json={"name": "Ada Lovelace"})
+
+    assert (answer.status_code, answer.json) == (200, ada | {"name": "Ada Lovelace"})
+    assert client.get(f"/api/users/{ada['id']}").json == answer.json
+
+
+def test_patch_with_nothing_answers_the_user(client: FlaskClient) -> None:
+    ada = make(client)
+
+    answer = client.patch(
+        f"/api/users/{ada['id']}", data="{}", content_type="application/merge-patch+json"
+    )
+
+    assert (answer.status_code, answer.json) == (200, ada)
+
+
+@pytest.mark.parametrize(
+    ("body", "errors"),
+    [
+        ({"name": None}, [("name", "required")]),
+        ({"name": "n" * 51}, [("name", "max_length")]),
+        ({"email": {"$ne": ""}}, [("email", "type")]),
+        ({"created": None}, [("created", "read_only")]),
+        ({"id": UNKNOWN}, [("id", "read_only")]),
+        ({"age": 36}, [("age", "unknown")]),
+        ([], [("", "type")]),
+    ],
+)
+def test_refused_patch_is_422_and_changes_nothing(
+    client: FlaskClient, body: object, errors: object
+) -> None:
+    ada = make(client)
+
+    assert refusal(client.patch(f"/api/users/{ada['id']}", json=body)) == (422, errors)
+    assert client.get(f"/api/users/{ada['id']}").json == ada
+
+
+def test_patch_to_the_email_of_another_is_409(client: FlaskClient) -> None:
+    make(client)
+    grace = make(client, name="Grace", email="grace@example.org")
+
+    answer = client.patch(f"/api/users/{grace['id']}", json={"email": "Ada@example.org"})
+
+    assert refusal(answer) == (409, [("email", "unique")])
+    assert client.get(f"/api/users/{grace['id']}").json == grace
+
+
+def test_delete_is_204_and_then_404(client: FlaskClient) -> None:
+    ada = make(client)
+
+    first, second = (client.delete(f"/api/users/{ada['id']}") for _ in range(2))
+
+    assert (first.status_code, first.data) == (204, b"")
+    assert second.status_code == 404
+    assert client.get("/api/users").json == {"items": [], "next": None}
+
+
+def test_pages_hold_every_user_once_in_the_order_of_making(client: FlaskClient) -> None:
+    made = [make(client, email=f"{n}@example.org") for n in range(5)]
+
+    items, sizes, query = [], [], {"limit": "2"}
+    while True:
+        page = client.get("/api/users", query_string=query).json
+        assert page is not None
+        assert set(page) == {"items", "next"}
+        items += page["items"]
+        sizes.append(len(page["items"]))
+        if page["next"] is None:
+            break
+        query["after"] = page["next"]
+
+    assert items == made
+    assert sizes == [2, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("query", "error"),
+    [
+        ("limit=0", ("limit", "range")),
+        ("limit=101", ("limit", "range")),
+        ("limit=ten", ("limit", "type")),
+        ("limit=", ("limit", "type")),
+        ("limit=%00", ("limit", "type")),
+        ("after=", ("after", "cursor")),
+        ("after=x", ("after", "cursor")),
+        (f"after={UNKNOWN}", ("after", "cursor")),
+        ("after[$gt]=&after=%ff", ("after", "cursor")),
+    ],
+)
+def test_malformed_limit_or_cursor_is_400(
+    client: FlaskClient, query: str, error: tuple[str, str]
+) -> None:
+    assert refusal(client.get(f"/api/users?{query}")) == (400, [error])
+
+
+def test_cursor_behind_the_last_user_is_an_empty_page(client: FlaskClient) -> None:
+    make(client)
+
+    answer = client.get("/api/users", query_string={"after": make_token(ObjectId())})
+
+    assert answer.json == {"items": [], "next": None}
+
+
+def test_user_from_before_the_declaration_is_shown(client: FlaskClient) -> None:
+    with client.application.app_context():
+        _id = db["users"].insert_one({"name": "Old", "age": 36}).inserted_id
+
+    item = client.get(f"/api/users/{_id}").json
+
+    assert item == {"id": str(_id), "name": "Old", "email": None, "created": None}
+
+
+def test_head_and_options_are_answered(client: FlaskClient) -> None:
+    ada = make(client)
+
+    head = client.head(f"/api/users/{ada['id']}")
+    options = client.options(f"/api/users/{ada['id']}")
+
+    assert (head.status_code, head.data) == (200, b"")
+    assert options.allow.as_set() == {"get", "head", "options", "patch", "delete"}
+
+
+def test_other_method_is_405_and_other_path_404(client: FlaskClient) -> None:
+    assert refusal(client.put("/api/users", json=ADA))[0] == 405
+    assert refusal(client.get("/api/users/"))[0] == 404
+    assert refusal(client.get("/api/people"))[0] == 404

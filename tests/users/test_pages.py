@@ -1,0 +1,179 @@
+"""The HTML door: the list, the form, and what a visitor without JavaScript or mouse gets."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING
+
+import pytest
+
+from app.core.pagination import make_token
+from app.users import services
+
+if TYPE_CHECKING:
+    from flask.testing import FlaskClient
+    from werkzeug.test import TestResponse
+
+Attributes = dict[str, str | None]
+
+
+class Page(HTMLParser):
+    """The start tags of a page, in order."""
+
+    def __init__(self, answer: TestResponse) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, Attributes]] = []
+        self.feed(answer.text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def all(self, tag: str) -> list[Attributes]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+    def field(self, name: str) -> Attributes:
+        return next(a for a in self.all("input") if a.get("name") == name)
+
+    def link(self, rel: str) -> str | None:
+        return next((a["href"] for a in self.all("a") if a.get("rel") == rel), None)
+
+
+def post(client: FlaskClient, **fields: str) -> TestResponse:
+    """Fill in the form as a browser does: open the page, send its hidden token along."""
+    token = Page(client.get("/users")).field("csrf_token")["value"]
+    return client.post("/users", data={"csrf_token": token, **fields})
+
+
+def names(answer: TestResponse) -> list[str]:
+    return [
+        unescape(found) for found in re.findall(r'<th scope="row"[^>]*>(.*?)</th>', answer.text)
+    ]
+
+
+@pytest.mark.parametrize("path", ["/", "/users"])
+def test_page_without_users_says_so_and_has_the_form(client: FlaskClient, path: str) -> None:
+    answer = client.get(path)
+
+    assert answer.status_code == 200
+    assert "There are no users yet" in answer.text
+    form = Page(answer).all("form")[0]
+    assert (form["method"], form["action"]) == ("post", "/users")
+
+
+def test_added_user_is_announced_and_stands_first(client: FlaskClient) -> None:
+    services.create({"name": "Grace", "email": "grace@example.org"})
+
+    answer = post(client, name=" Ada ", email="ada@EXAMPLE.org")
+
+    assert (answer.status_code, answer.location) == (303, "/users")
+    page = client.get("/users")
+    assert 'role="status">Ada was added.' in page.text
+    assert names(page) == ["Ada", "Grace"]
+    assert "ada@example.org" in page.text
+    assert "was added" not in client.get("/users").text
+
+
+def test_fields_carry_labels_and_what_the_document_declares(client: FlaskClient) -> None:
+    page = Page(client.get("/users"))
+
+    assert {a["for"] for a in page.all("label")} == {"name", "email"}
+    assert [page.field(name)["maxlength"] for name in ("name", "email")] == ["50", "120"]
+    assert [page.field(name)["autocomplete"] for name in ("name", "email")] == ["name", "email"]
+    assert page.field("email")["type"] == "email"
+    assert all("required" in page.field(name) for name in ("name", "email"))
+
+
+def test_refused_form_comes_back_with_the_error_at_the_field_and_the_focus_there(
+    client: FlaskClient,
+) -> None:
+    answer = post(client, name="Ada", email="not an address")
+
+    assert answer.status_code == 422
+    page = Page(answer)
+    name, email = page.field("name"), page.field("email")
+    assert (name["value"], email["value"]) == ("Ada", "not an address")
+    assert "aria-invalid" not in name
+    assert "autofocus" not in name
+    assert email["aria-invalid"] == "true"
+    assert "autofocus" in email
+    assert f'id="{email["aria-describedby"]}"' in answer.text
+    assert "email must be an e-mail address, like ada@example.org" in answer.text
+
+
+def test_of_two_wrong_fields_the_first_one_has_the_focus(client: FlaskClient) -> None:
+    page = Page(post(client, name="n" * 51, email=""))
+
+    assert "autofocus" in page.field("name")
+    assert "autofocus" not in page.field("email")
+    assert page.field("email")["aria-invalid"] == "true"
+
+
+def test_email_that_is_taken_is_409_at_the_field(client: FlaskClient) -> None:
+    services.create({"name": "Grace", "email": "grace@example.org"})
+
+    answer = post(client, name="Eve", email="GRACE@example.org")
+
+    assert answer.status_code == 409
+    assert Page(answer).field("email")["aria-invalid"] == "true"
+    assert "Another user has this e-mail address." in answer.text
+    assert names(answer) == ["Grace"]
+
+
+def test_form_without_its_fields_is_refused_and_not_broken(client: FlaskClient) -> None:
+    answer = post(client)
+
+    assert answer.status_code == 422
+    assert "name is required" in answer.text
+
+
+def test_form_without_token_is_refused_and_stores_nothing(client: FlaskClient) -> None:
+    answer = client.post("/users", data={"name": "Eve", "email": "eve@example.org"})
+
+    assert answer.status_code == 400
+    assert names(client.get("/users")) == []
+
+
+def test_what_users_are_called_is_shown_as_text(client: FlaskClient) -> None:
+    name = '<script>alert("1")</script> & "Co"'
+    post(client, name=name, email="o'hara@example.org")
+
+    page = client.get("/users")
+
+    assert "<script" not in page.text
+    assert names(page) == [name]
+    assert names(post(client, name=name, email='"><script>')) == [name]
+
+
+def test_links_lead_through_all_pages_and_back(client: FlaskClient) -> None:
+    made = [f"Ada {n}" for n in range(45)]
+    for n, name in enumerate(made):
+        services.create({"name": name, "email": f"{n}@example.org"})
+
+    pages = [client.get("/users")]
+    while (path := Page(pages[-1]).link("next")) is not None:
+        pages.append(client.get(path))
+    back = [pages[-1]]
+    while (path := Page(back[0]).link("prev")) is not None:
+        back.insert(0, client.get(path))
+
+    assert [len(names(page)) for page in pages] == [20, 20, 5]
+    assert [name for page in pages for name in names(page)] == made[::-1]
+    assert [names(page) for page in back] == [names(page) for page in pages]
+
+
+def test_page_behind_the_last_one_leads_back(client: FlaskClient) -> None:
+    ada = services.create({"name": "Ada", "email": "ada@example.org"})
+
+    answer = client.get("/users", query_string={"after": make_token(ada["_id"])})
+
+    assert names(answer) == []
+    assert "There is nothing on this page." in answer.text
+    assert {"href": "/users"} in Page(answer).all("a")
+
+
+def test_malformed_place_is_400_as_a_page(client: FlaskClient) -> None:
+    answer = client.get("/users?after=x")
+
+    assert (answer.status_code, answer.mimetype) == (400, "text/html")

@@ -1,0 +1,305 @@
+"""What can be done with users, and what can't happen to them: on the real database."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from bson import ObjectId
+
+from app.core.db import db
+from app.core.errors import DomainError
+from app.core.pagination import PageRequest
+from app.users import services
+from app.users.documents import User
+from app.users.services import EmailTaken, Row, UserNotFound, UserRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flask import Flask
+
+pytestmark = pytest.mark.usefixtures("app")
+
+ADA = {"name": "Ada", "email": "ada@example.org"}
+GRACE = {"name": "Grace", "email": "grace@example.org"}
+
+
+def stored() -> list[dict[str, Any]]:
+    return list(db["users"].find().sort("_id", 1))
+
+
+def in_threads(app: Flask, calls: list[Callable[[], object]]) -> list[object]:
+    """Run all calls at once, each in a context of its own; errors are results."""
+
+    def run(call: Callable[[], object]) -> object:
+        with app.app_context():
+            try:
+                return call()
+            except DomainError as error:
+                return error
+
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(run, calls))
+
+
+def test_created_user_is_found_as_it_was_returned() -> None:
+    made = services.create({"name": " Ada ", "email": "Ada@EXAMPLE.org"})
+
+    found = services.find(made["_id"])
+    assert found == made
+    assert (found.name, found.email) == ("Ada", "Ada@example.org")
+
+
+def test_refused_user_is_not_stored_and_every_reason_is_told() -> None:
+    with pytest.raises(UserRefused) as caught:
+        services.create({"name": "n" * 51, "emial": "ada@example.org", "created": "today"})
+
+    assert [(e["path"], e["rule"]) for e in caught.value.errors] == [
+        ("emial", "unknown"),
+        ("created", "read_only"),
+        ("name", "max_length"),
+        ("email", "required"),
+    ]
+    assert stored() == []
+
+
+@pytest.mark.parametrize("email", ["ada@example.org", "ADA@example.ORG", " ada@example.org "])
+def test_email_is_taken_in_any_spelling(email: str) -> None:
+    services.create(ADA)
+
+    with pytest.raises(EmailTaken) as caught:
+        services.create({"name": "Eve", "email": email})
+
+    assert [(e["path"], e["rule"]) for e in caught.value.errors] == [("email", "unique")]
+    assert [user["name"] for user in stored()] == ["Ada"]
+
+
+def test_of_many_who_want_one_email_at_once_exactly_one_gets_it(app: Flask) -> None:
+    wanted = [f"user{number % 20}@example.org" for number in range(160)]
+
+    results = in_threads(
+        app, [partial(services.create, {"name": "Ada", "email": email}) for email in wanted]
+    )
+
+    assert sum(isinstance(result, User) for result in results) == 20
+    assert sum(isinstance(result, EmailTaken) for result in results) == 140
+    assert {user["email"] for user in stored()} == set(wanted)
+    assert len(stored()) == 20
+
+
+def test_create_sent_twice_by_the_driver_makes_one_user_and_no_error() -> None:
+    user = services.create(ADA)
+
+    user.save()  # the same command again, as after an answer that got lost
+
+    assert [found["_id"] for found in stored()] == [user["_id"]]
+
+
+def test_unknown_id_is_user_not_found() -> None:
+    for call in (
+        lambda: services.find(ObjectId()),
+        lambda: services.change(ObjectId(), {"name": "Ada"}),
+        lambda: services.change(ObjectId(), {}),
+        lambda: services.remove(ObjectId()),
+    ):
+        with pytest.raises(UserNotFound):
+            call()
+    assert stored() == []
+
+
+def test_change_leaves_the_other_fields_alone() -> None:
+    ada = services.create(ADA)
+
+    changed = services.change(ada["_id"], {"name": " Ada Lovelace "})
+
+    assert changed == ada | {"name": "Ada Lovelace"}
+    assert services.find(ada["_id"]) == changed
+
+
+def test_changes_of_two_fields_at_once_are_both_there(app: Flask) -> None:
+    ids = [services.create({"name": "Ada", "email": f"{n}@example.org"})["_id"] for n in range(20)]
+
+    changes = [(_id, {"name": "Grace"}) for _id in ids]
+    changes += [(_id, {"email": f"new{n}@example.org"}) for n, _id in enumerate(ids)]
+    in_threads(app, [partial(services.change, *change) for change in changes])
+
+    assert [(user["name"], user["email"]) for user in stored()] == [
+        ("Grace", f"new{n}@example.org") for n in range(20)
+    ]
+
+
+def test_change_keeps_what_the_declaration_does_not_know() -> None:
+    _id = db["users"].insert_one({"name": "Ada", "email": "ada@example.org", "age": 36}).inserted_id
+
+    changed = services.change(_id, {"name": "Grace"})
+
+    assert changed["age"] == 36
+
+
+def test_change_of_the_email_moves_the_key_and_frees_the_old_one() -> None:
+    ada = services.create(ADA)
+
+    services.change(ada["_id"], {"email": "LOVELACE@example.org"})
+
+    services.create({"name": "Another", "email": "ada@example.org"})
+    with pytest.raises(EmailTaken):
+        services.create({"name": "Another", "email": "lovelace@example.org"})
+
+
+def test_change_to_the_email_of_another_is_refused_and_changes_nothing() -> None:
+    ada, grace = services.create(ADA), services.create(GRACE)
+
+    with pytest.raises(EmailTaken):
+        services.change(grace["_id"], {"name": "Eve", "email": "ADA@example.org"})
+
+    assert [services.find(user["_id"]) for user in (ada, grace)] == [ada, grace]
+
+
+def test_change_to_another_spelling_of_ones_own_email_is_fine() -> None:
+    ada = services.create(ADA)
+
+    assert services.change(ada["_id"], {"email": "ADA@example.org"}).email == "ADA@example.org"
+
+
+@pytest.mark.parametrize(
+    ("values", "refusal"),
+    [
+        ({"name": None}, ("name", "required")),
+        ({"name": ""}, ("name", "blank")),
+        ({"email": {"$ne": ""}}, ("email", "type")),
+        ({"created": "2026-01-01T00:00:00Z"}, ("created", "read_only")),
+        ({"id": "65f0c0ffee65f0c0ffee65f0"}, ("id", "read_only")),
+        ({"email_key": "x"}, ("email_key", "unknown")),
+        ({"_id": "x"}, ("_id", "unknown")),
+        ({"$set": {"name": "Eve"}}, ("$set", "unknown")),
+        ({"name.first": "Eve"}, ("name.first", "unknown")),
+    ],
+)
+def test_refused_change_changes_nothing(values: dict[str, object], refusal: object) -> None:
+    ada = services.create(ADA)
+
+    with pytest.raises(UserRefused) as caught:
+        services.change(ada["_id"], values)
+
+    assert [(e["path"], e["rule"]) for e in caught.value.errors] == [refusal]
+    assert services.find(ada["_id"]) == ada
+
+
+def test_removed_user_is_gone_and_the_email_is_free() -> None:
+    ada = services.create(ADA)
+
+    services.remove(ada["_id"])
+
+    with pytest.raises(UserNotFound):
+        services.find(ada["_id"])
+    assert services.create(ADA)["_id"] != ada["_id"]
+
+
+def test_listing_goes_through_all_users_in_both_orders() -> None:
+    made = [services.create({"name": "Ada", "email": f"{n}@example.org"}) for n in range(5)]
+
+    first = services.listing(PageRequest(3))
+    second = services.listing(PageRequest(3, after=made[2]["_id"]))
+    newest = services.listing(PageRequest(2, newest_first=True))
+
+    assert first.items + second.items == made
+    assert second.next is None
+    assert newest.items == [made[4], made[3]]
+
+
+def rows(*people: tuple[str, str]) -> list[Row]:
+    return [
+        Row(line, {"name": name, "email": email}) for line, (name, email) in enumerate(people, 2)
+    ]
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_import_says_of_each_row_what_became_of_it(dry_run: bool) -> None:
+    services.create(ADA)
+
+    outcomes = services.import_rows(
+        [
+            *rows(
+                ("Grace", "grace@example.org"),
+                ("Ada", "ADA@example.org"),
+                ("Eve", "ada@example.org"),
+                ("Grace", "Grace@example.org"),
+                ("Eve", "GRACE@example.org"),
+                ("", "x"),
+            ),
+            Row(8, {"name": "Ada", "email": "a@b.org", "age": 36}),
+        ],
+        dry_run=dry_run,
+    )
+
+    assert [(o.row.line, o.result, [e["rule"] for e in o.errors]) for o in outcomes] == [
+        (2, "stored", []),
+        (3, "present", []),
+        (4, "refused", ["unique"]),
+        (5, "present", []),
+        (6, "refused", ["unique"]),
+        (7, "refused", ["blank", "email"]),
+        (8, "refused", ["unknown"]),
+    ]
+    assert [user["name"] for user in stored()] == (["Ada"] if dry_run else ["Ada", "Grace"])
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_import_sees_doubles_across_batches(dry_run: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "BATCH", 2)
+    people = [("Ada", f"{n % 4}@example.org") for n in range(12)]
+
+    results = [o.result for o in services.import_rows(rows(*people), dry_run=dry_run)]
+
+    assert results == ["stored"] * 4 + ["present"] * 8
+
+
+def test_imports_of_one_file_at_once_store_each_user_once(app: Flask) -> None:
+    people = rows(*((f"Ada {n}", f"{n}@example.org") for n in range(300)))
+
+    results = in_threads(app, [lambda: list(services.import_rows(people))] * 4)
+
+    found = [outcome.result for outcomes in results for outcome in outcomes]  # type: ignore[attr-defined]
+    assert (found.count("stored"), found.count("present")) == (300, 900)
+    assert len(stored()) == 300
+
+
+def test_import_without_the_unique_index_is_refused(app: Flask) -> None:
+    db["users"].drop_indexes()
+
+    with pytest.raises(services.IndexesMissing, match="flask db sync"):
+        list(services.import_rows(rows(("Ada", "ada@example.org"))))
+
+    assert stored() == []
+
+
+def test_import_reads_rows_as_it_goes() -> None:
+    taken = 0
+
+    def endless() -> Any:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield Row(taken, {"name": "Ada", "email": f"{taken}@example.org"})
+
+    outcomes = services.import_rows(endless(), dry_run=True)
+    assert next(outcomes).result == "stored"
+
+    assert taken == services.BATCH
+
+
+def test_export_is_in_the_order_of_making_and_shows_no_key() -> None:
+    made = [services.create(values) for values in (GRACE, ADA)]
+
+    assert list(services.export_rows()) == [
+        {"name": user.name, "email": user.email, "created": user.created} for user in made
+    ]
+
+
+def test_export_has_users_from_before_the_declaration() -> None:
+    db["users"].insert_one({"name": "Old"})
+
+    assert list(services.export_rows()) == [{"name": "Old", "email": None, "created": None}]
