@@ -189,7 +189,7 @@ def test_production_creates_no_index(make_app: AppMaker, marked: type[Marked]) -
         db["marked"].insert_one({"name": "Ada"})
 
         assert list(db["marked"].index_information()) == ["_id_"]
-        assert db.missing_indexes() == ["marked.name_1"]
+        assert "marked.name_1" in db.missing_indexes()
 
 
 def test_data_that_forbids_an_index_leaves_the_app_working(

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
+import pty
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import psutil
 import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.core.db import db
@@ -23,8 +26,6 @@ if TYPE_CHECKING:
 
     from click.testing import Result
     from flask import Flask
-
-Run = "Callable[..., Result]"
 
 
 @pytest.fixture
@@ -243,8 +244,9 @@ def test_export_that_fails_leaves_the_older_file_and_no_other(
     run: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     services.create({"name": "Ada", "email": "ada@example.org"})
-    file = write(tmp_path / "out" / "people.csv", "") if (tmp_path / "out").mkdir() else None
-    file = write(tmp_path / "out" / "people.csv", "older")
+    folder = tmp_path / "out"
+    folder.mkdir()
+    file = write(folder / "people.csv", "older")
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -254,7 +256,7 @@ def test_export_that_fails_leaves_the_older_file_and_no_other(
 
     assert (result.exit_code, result.stdout) == (1, "")
     assert "Error: No space left on device" in result.stderr
-    assert [path.name for path in file.parent.iterdir()] == ["people.csv"]
+    assert [path.name for path in folder.iterdir()] == ["people.csv"]
     assert file.read_bytes() == b"older"
 
 
@@ -292,25 +294,21 @@ def test_progress_is_plain_lines_where_there_is_no_terminal(
 
 def test_progress_is_a_bar_on_a_terminal(settings: dict[str, object], tmp_path: Path) -> None:
     file = write(tmp_path / "people.csv", CSV)
-    environment = {name: str(value) for name, value in settings.items()}
+    environment = os.environ | {name: str(value) for name, value in settings.items()}
     command = [sys.executable, "-m", "flask", "--app", "app:create_app", "users", "import", file]
 
-    pid, terminal = os.forkpty()
-    if pid == 0:
-        os.execve(sys.executable, [str(part) for part in command], os.environ | environment)
-    shown = b""
-    while True:
-        try:
-            read = os.read(terminal, 4096)
-        except OSError:  # Linux answers EIO when the other end is closed
-            break
-        if not read:
-            break
-        shown += read
+    terminal, other_end = pty.openpty()
+    with subprocess.Popen(
+        command, env=environment, stdin=other_end, stdout=other_end, stderr=other_end
+    ) as process:
+        os.close(other_end)
+        shown = b""
+        with contextlib.suppress(OSError):  # Linux answers EIO when the other end is closed
+            while read := os.read(terminal, 4096):
+                shown += read
     os.close(terminal)
-    _, status = os.waitpid(pid, 0)
 
-    assert os.waitstatus_to_exitcode(status) == 1
+    assert process.returncode == 1
     assert b"100%" in shown
     assert b"line 5: email: email: " in shown
     assert b"2 stored, 0 already there, 3 refused" in shown
@@ -337,8 +335,10 @@ emails = st.builds("{}@example.org".format, st.text("abcäß.+-王", min_size=1,
 
 
 @pytest.mark.parametrize("format", files.EXTENSIONS.values())
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(pairs=st.lists(st.tuples(names, emails), max_size=12))
+@hypothesis.settings(
+    max_examples=15, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
+)
+@hypothesis.given(pairs=st.lists(st.tuples(names, emails), max_size=12))
 def test_export_holds_exactly_what_the_import_took(
     run: Callable[..., Result], tmp_path: Path, format: files.Format, pairs: list[tuple[str, str]]
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from bson import ObjectId
@@ -22,8 +22,6 @@ from mongokit import (
 from mongokit import ConnectionError as NoConnectionError
 from mongokit.versioned_document import RevisionDocument, VersionedDocument
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class Page(VersionedDocument):

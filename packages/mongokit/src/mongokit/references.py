@@ -103,6 +103,7 @@ def resolve(documents: Sequence[Any], session: Any = None) -> dict[int, Exceptio
 
 
 def unfetched(document: Any) -> list[Place]:
+    """The places of `document` that hold a DBRef where a document is declared."""
     places = type(document).__mongokit__.references.of(document)
     return [place for place in places if isinstance(place.value, DBRef)]
 
@@ -113,6 +114,7 @@ def _eager(document: Any) -> list[Place]:
 
 
 def is_eager(document_class: Any) -> bool:
+    """Tell whether what documents of the class reference is fetched without being asked for."""
     return not document_class.lazy_autorefs
 
 
@@ -123,6 +125,7 @@ def referenced(document: Any) -> list[tuple[Place, Any]]:
 
 
 def is_document(value: Any) -> bool:
+    """Tell whether `value` is an instance of a `Document` class."""
     model = getattr(type(value), "__mongokit__", None)
     return model is not None and bool(model.is_document)
 
