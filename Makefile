@@ -4,6 +4,9 @@ STAMP  := .venv/.installed
 PYTHON ?= python3
 HOST   ?= 127.0.0.1
 PORT   ?= 5000
+# What a script starts in the background ignores SIGINT; the server shall end by it there too.
+ON_CTRL_C = $(BIN)/python -c 'import os, signal, sys; \
+  signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])'
 
 .PHONY: help setup run test lint format check reference bench clean
 
@@ -13,7 +16,7 @@ help:           ## print these lines
 setup: $(STAMP) ## make .venv with all that running, testing and the embedded engine need
 
 run: $(STAMP)   ## serve http://HOST:PORT until Ctrl-C (make run PORT=8000); data stays in instance/
-	@$(BIN)/flask --app wsgi run --reload --host "$(HOST)" --port "$(PORT)"
+	@$(ON_CTRL_C) $(BIN)/flask --app wsgi run --reload --host "$(HOST)" --port "$(PORT)"
 
 test: $(STAMP)  ## run every test
 	$(BIN)/pytest -n auto

@@ -152,11 +152,11 @@ PAGES = (
         "json.md",
         "JSON",
         "mongokit.json",
-        "mongokit.json:to_json",
-        "mongokit.json:to_json_type",
-        "mongokit.json:from_json",
-        "mongokit.json:to_extended_json",
-        "mongokit.json:from_extended_json",
+        text="On documents: [`to_json`](documents.md#documentto_json), "
+        "[`to_json_type`](documents.md#documentto_json_type), "
+        "[`to_extended_json`](documents.md#documentto_extended_json). "
+        "On managers: [`from_json`](queries.md#queriesfrom_json), "
+        "[`from_extended_json`](queries.md#queriesfrom_extended_json).",
     ),
     _page(
         "migration.md", "Migrations", "mongokit.migration", "mongokit.migration:DocumentMigration"

@@ -66,7 +66,7 @@ def test_validators_of_the_page_refuse_long_text(collection: Collection) -> None
 def test_raw_layer_is_one_step_away(collection: Collection) -> None:
     collection.insert_one({"name": "admin", "email": "admin@localhost"})
 
-    assert collection.find_one({"name": "admin"})["email"] == "admin@localhost"
+    assert collection.find({"name": "admin"})[0]["email"] == "admin@localhost"
     assert repr(list(collection.User.find())) == "[<User 'admin'>]"
 
 

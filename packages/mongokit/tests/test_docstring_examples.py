@@ -53,6 +53,12 @@ DOCSTRINGS = {
 _ALL_EXAMPLES = "\n".join(text for _, text in DOCSTRINGS.values())
 EXAMPLES = {name: given for name, given in DOCSTRINGS.items() if ">>>" in given[1]}
 
+# Making the cast takes longer than most examples, so only those that name one of it get it.
+_OF_THE_CAST = {
+    *("Page", "Post", "User", "ada", "collection", "connection", "db", "grace", "page", "post"),
+    *("uri", "user"),
+}
+
 
 @pytest.fixture
 def cast(mongodb_uri: str, database_name: str) -> Iterator[dict[str, Any]]:
@@ -65,14 +71,17 @@ def cast(mongodb_uri: str, database_name: str) -> Iterator[dict[str, Any]]:
 # The calls of PyMongo 2 are documented too.
 @pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_example_gives_what_stands_there(name: str, cast: dict[str, Any]) -> None:
+def test_example_gives_what_stands_there(name: str, request: pytest.FixtureRequest) -> None:
     module, text = EXAMPLES[name]
-    if name in NEEDS_MONGOD and _is_embedded(cast["connection"]):
-        pytest.skip("the embedded engine can't do this")
-    names = {name: getattr(mongokit, name) for name in mongokit.__all__}
-    names |= vars(import_module(f"mongokit.{module}".strip("."))) | cast
-    names["__name__"] = "__main__"
+    names = {each: getattr(mongokit, each) for each in mongokit.__all__}
+    names |= vars(import_module(f"mongokit.{module}".strip(".")))
     example = doctest.DocTestParser().get_doctest(text, names, name, None, None)
+    sources = " ".join(part.source for part in example.examples)
+    if _OF_THE_CAST & set(re.findall(r"\w+", sources)):
+        example.globs |= request.getfixturevalue("cast")
+    if name in NEEDS_MONGOD and _is_embedded(example.globs["connection"]):
+        pytest.skip("the embedded engine can't do this")
+    example.globs["__name__"] = "__main__"
     said: list[str] = []
 
     doctest.DocTestRunner(optionflags=FLAGS).run(example, out=said.append)

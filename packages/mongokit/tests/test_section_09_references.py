@@ -21,6 +21,7 @@ from mongokit import (
     RequireFieldError,
     SchemaDocument,
     SchemaTypeError,
+    Set,
     StructureError,
 )
 from mongokit import ConnectionError as NoConnectionError
@@ -546,8 +547,6 @@ def test_a_stale_unchanged_document_does_not_overwrite_a_newer_one(db: Database,
 def test_custom_types_and_old_forms_do_not_make_a_document_look_changed(
     db: Database, connection: Connection, commands: Commands
 ) -> None:
-    from mongokit import Set
-
     class Tagged(Document):
         structure = {"tags": Set(str)}
 

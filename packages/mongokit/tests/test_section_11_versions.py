@@ -23,7 +23,6 @@ from mongokit import ConnectionError as NoConnectionError
 from mongokit.versioned_document import RevisionDocument, VersionedDocument
 
 
-
 class Page(VersionedDocument):
     structure = {"text": str}
 

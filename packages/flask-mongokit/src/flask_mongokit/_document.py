@@ -31,6 +31,12 @@ class Document(mongokit.Document):
 
         Raises:
             werkzeug.exceptions.NotFound: There is none, whatever the value is.
+
+        Example:
+            >>> with app.app_context():
+            ...     db.Task.get_or_404("4e4ac5cfffc84958fa1f45fb")
+            Traceback (most recent call last):
+            werkzeug.exceptions.NotFound: 404 Not Found: ...
         """
         # $eq, because the id may be a request's JSON, which must not become an operator.
         found: dict[str, Any] = {"$eq": id}
@@ -46,6 +52,11 @@ class Document(mongokit.Document):
 
         Raises:
             werkzeug.exceptions.NotFound: It finds nothing.
+
+        Example:
+            >>> with app.app_context():
+            ...     db.Task.find_one_or_404({"title": "Write"})["_id"]
+            1
         """
         document: Self | None = self.find_one(*args, **kwargs)
         return abort(404) if document is None else document

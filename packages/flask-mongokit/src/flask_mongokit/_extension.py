@@ -98,6 +98,13 @@ class MongoKit:
         """Register a class (also as a decorator) or several, at any time, for every app.
 
         A class replaces an older one of its name. Given several, return `registered_documents`.
+
+        Example:
+            >>> @db.register
+            ... class Note(Document):
+            ...     structure = {"text": str}
+            >>> db.register([Task, Note]) == db.registered_documents == [Task, Note]
+            True
         """
         classes = [documents] if isinstance(documents, type) else list(documents)
         self._documents |= {cls.__name__: cls for cls in classes}
@@ -140,7 +147,13 @@ class MongoKit:
     @overload
     def documents(self, cls: type[M]) -> mongokit.Documents[M]: ...
     def documents(self, cls: type[Any]) -> Any:
-        """The manager of a document class: what `db.User` is, with types."""
+        """The manager of a document class: what `db.User` is, with types.
+
+        Example:
+            >>> with app.app_context():
+            ...     db.documents(Task) is db.Task
+            True
+        """
         return self.database.documents(cls)
 
     def connect(self) -> None:
@@ -166,7 +179,14 @@ class MongoKit:
 
     @property
     def connected(self) -> bool:
-        """Whether this application context used the database, and did not disconnect since."""
+        """Whether this application context used the database, and did not disconnect since.
+
+        Example:
+            >>> with app.app_context():
+            ...     before, count, after = db.connected, db.Task.count(), db.connected
+            >>> before, count, after
+            (False, 1, True)
+        """
         _current_app()
         return "mongokit_connected" in g
 
@@ -211,6 +231,15 @@ class MongoKit:
         Raises:
             pymongo.errors.OperationFailure: The first refusal, after the others were tried: the
                 server has an index otherwise, or (`DuplicateKeyError`) documents break it.
+
+        Example:
+            >>> with app.app_context():
+            ...     db.missing_indexes()
+            ...     db.create_indexes()
+            ...     db.missing_indexes()
+            ['tasks.title_1']
+            ['tasks.title_1']
+            []
         """
         made, refused = [], []
         for _, found in plans(self):

@@ -107,7 +107,14 @@ class Collection(LegacyCollection):
         return self._binding_of(getattr(wrap, "__mongokit_of__", wrap))
 
     def with_options(self, *args: Any, **kwargs: Any) -> Collection:  # type: ignore[override]
-        """Return this collection with other options, as PyMongo does; of this class too."""
+        """Return this collection with other options, as PyMongo does; of this class too.
+
+        Example:
+            >>> from pymongo import WriteConcern
+            >>> safe = db.users.with_options(write_concern=WriteConcern(j=True))
+            >>> safe.User.find_one({"name": "Ada"}).age
+            36
+        """
         other = super().with_options(*args, **kwargs)
         return Collection(
             self.database,
@@ -139,7 +146,13 @@ class Collection(LegacyCollection):
         return found if options == _options(self.database) else found.with_options(*options)
 
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refuse: a collection is not callable, a registered class is."""
+        """Refuse: a collection is not callable, a registered class is.
+
+        Example:
+            >>> db.users.Usr()
+            Traceback (most recent call last):
+            TypeError: 'Usr' is a collection, and a collection is not callable. If it is meant ...
+        """
         raise TypeError(
             f"{self.name.split('.')[-1]!r} is a collection, and a collection is not callable. If "
             "it is meant to be a Document class, it may not have been registered on this "

@@ -92,6 +92,15 @@ class Connection(LegacyClient):
 
         Raises:
             AttributeError: It lacks one of them.
+
+        Example:
+            >>> class Note(Document):
+            ...     __database__ = db.name
+            ...     __collection__ = "notes"
+            ...     structure = {"text": str}
+            >>> connection.documents(Note)({"text": "Hello"}).save()
+            >>> connection[db.name].notes.count_documents({})
+            1
         """
         database = getattr(document_class, "__database__", None)
         if not database:
@@ -108,6 +117,10 @@ class Connection(LegacyClient):
 
         Raises:
             pymongo.errors.ConfigurationError: No name, here or in the URI.
+
+        Example:
+            >>> type(connection.get_database("blog"))
+            <class 'mongokit.database.Database'>
         """
         return self._ours(super().get_database(name, *args, **kwargs))
 
@@ -137,7 +150,12 @@ class Connection(LegacyClient):
         )
 
     def __getitem__(self, name: str) -> Database:
-        """Return the database `name`; the same object for the same name."""
+        """Return the database `name`; the same object for the same name.
+
+        Example:
+            >>> connection["blog"] is connection.blog
+            True
+        """
         known = self._databases.get(name)
         if known is None:
             known = self._databases.setdefault(name, Database(self, name))

@@ -84,6 +84,10 @@ class Cursor(LegacyCursor[D]):
         Raises:
             StopIteration: There is none; a tailable cursor may have one later.
             pymongo.errors.PyMongoError: The driver's error.
+
+        Example:
+            >>> db.User.find().sort("name").next().name
+            'Ada'
         """
         wrap = self._wrap
         if wrap is None:
@@ -141,6 +145,10 @@ class Cursor(LegacyCursor[D]):
 
         Raises:
             pymongo.errors.PyMongoError: The driver's error.
+
+        Example:
+            >>> [user.name for user in db.User.find().sort("name").to_list(1)]
+            ['Ada']
         """
         wrap = self._wrap
         if wrap is None:
@@ -150,7 +158,13 @@ class Cursor(LegacyCursor[D]):
         return list(wrap.hydrate_all(raw, partial=self._partial, session=self.session))
 
     def rewind(self) -> Cursor[D]:
-        """Start again from the first document."""
+        """Start again from the first document.
+
+        Example:
+            >>> users = db.User.find().sort("name")
+            >>> users.next().name, users.rewind().next().name
+            ('Ada', 'Ada')
+        """
         self._stream = None
         if buffer := _driver.buffer_of(self):
             buffer.clear()  # a loop that is still running takes its next document from here
@@ -158,7 +172,13 @@ class Cursor(LegacyCursor[D]):
         return self
 
     def clone(self) -> Cursor[D]:
-        """Return a new cursor for the same query, with the same class."""
+        """Return a new cursor for the same query, with the same class.
+
+        Example:
+            >>> users = db.User.find().sort("name")
+            >>> users.next().name, users.clone().next().name, users.next().name
+            ('Ada', 'Ada', 'Grace')
+        """
         return self._same(super().clone())
 
     def __copy__(self) -> Cursor[D]:

@@ -119,6 +119,10 @@ class Database(LegacyDatabase):
 
         Raises:
             pymongo.errors.CollectionInvalid: There is one of this name already.
+
+        Example:
+            >>> db.create_collection("log", capped=True, size=4096).options()["capped"]
+            True
         """
         made = super().create_collection(name, *args, **kwargs)
         return self.get_collection(
@@ -126,7 +130,14 @@ class Database(LegacyDatabase):
         )
 
     def with_options(self, *args: Any, **kwargs: Any) -> Database:  # type: ignore[override]
-        """Return this database with other options, as PyMongo does; of this class too."""
+        """Return this database with other options, as PyMongo does; of this class too.
+
+        Example:
+            >>> from pymongo import ReadPreference
+            >>> reading = db.with_options(read_preference=ReadPreference.NEAREST)
+            >>> reading.User.find_one({"name": "Ada"}).age
+            36
+        """
         other = super().with_options(*args, **kwargs)
         return Database(
             self.client,

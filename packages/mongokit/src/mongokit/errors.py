@@ -236,8 +236,9 @@ class DefaultFieldTypeError(SchemaDocumentError):
         >>> class Tag(Document):
         ...     structure = {"names": Set(str)}
         ...     default_values = {"names": ["python"]}
+        >>> Tag()
         Traceback (most recent call last):
-        mongokit.errors.DefaultFieldTypeError: ...
+        mongokit.errors.DefaultFieldTypeError: names must be an instance of set not list
     """
 
     default_rule = "default"

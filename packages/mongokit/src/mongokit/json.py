@@ -5,6 +5,14 @@ The classic form is for browsers: datetimes are integers (milliseconds since the
 declaration beside it, since the text alone does not say which integers are datetimes. Types that
 classic could not write have their Extended JSON form in it. Extended JSON is for MongoDB's tools:
 the stored form, and every type survives.
+
+Example:
+    >>> post.to_json_type()["published"], post.to_json_type()["author"]["name"]
+    (86400000, 'Ada')
+    >>> db.Post.from_json(post.to_json())["author"] == ada
+    True
+    >>> db.Post.from_extended_json(post.to_extended_json(canonical=True)) == post
+    True
 """
 
 from __future__ import annotations

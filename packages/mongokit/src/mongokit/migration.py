@@ -130,7 +130,7 @@ class DocumentMigration:
         identity = dict.__getitem__(doc, "_id")
         changed = False
         for name in self._names("migration"):
-            if not self._prepare(name):
+            if not self._prepare_for_document(name, identity, session):
                 continue
             target = {**self.target, "_id": identity}
             result = self.collection.update_one(target, self.update, session=session)
@@ -245,6 +245,19 @@ class DocumentMigration:
                     f"{name}: can't find {field} in structure of {self.doc_class.__name__}"
                 )
         return True
+
+    def _prepare_for_document(self, name: str, identity: Any, session: Any) -> bool:
+        """Prepare one method; an update that can't be made matters only if it is needed."""
+        try:
+            return self._prepare(name)
+        except UpdateQueryError:
+            raise
+        except Exception:
+            # The method sets the target first, and then takes what the target asks for.
+            target = {**(self.target or {}), "_id": identity}
+            if not self.target or self.collection.find_one(target, {"_id": 1}, session=session):
+                raise
+            return False
 
     def _find_target(self, name: str) -> None:
         """Let one method set its filter; its update may need a document that is not there."""

@@ -120,6 +120,10 @@ class KeysetPage:
         filter: What to find.
         sort: What to sort by, with `_id` last.
         is_backward: Whether the server returns the page's documents from its end to its start.
+
+    Example:
+        >>> keyset({"age": {"$gt": 30}}, "name").sort
+        [('name', 1), ('_id', 1)]
     """
 
     filter: dict[str, Any]

@@ -516,11 +516,32 @@ class SchemaDocument(dict[str, Any], metaclass=SchemaProperties):
 
         Args:
             lang: A language's name, such as `'fr'`.
+
+        Example:
+            >>> class Book(SchemaDocument):
+            ...     structure = {"title": str}
+            ...     i18n = ["title"]
+            ...     use_dot_notation = True
+            >>> book = Book({"title": {"en": "Mouse", "fr": "Souris"}})
+            >>> book.set_lang("fr")
+            >>> book.get_lang(), book.title
+            ('fr', 'Souris')
         """
         self.__dict__["_current_lang"] = lang
 
     def get_lang(self) -> str:
-        """Return the current language."""
+        """Return the current language.
+
+        Example:
+            >>> class Book(SchemaDocument):
+            ...     structure = {"title": str}
+            ...     i18n = ["title"]
+            ...     use_dot_notation = True
+            >>> book = Book({"title": {"en": "Mouse", "fr": "Souris"}})
+            >>> book.set_lang("fr")
+            >>> book.get_lang(), book.title
+            ('fr', 'Souris')
+        """
         return self._current_lang
 
     def _process_custom_type(self, target: str, doc: Any, structure: Any = None) -> None:
@@ -576,6 +597,10 @@ class SchemaDocument(dict[str, Any], metaclass=SchemaProperties):
 
         Raises:
             TypeError: There is no `_id`.
+
+        Example:
+            >>> len({ada, user})  # read twice, one document
+            1
         """
         identity = dict.get(self, "_id")
         if identity is None:

@@ -1,32 +1,24 @@
 """VersionedDocument: every save is kept, as a numbered revision in a collection beside.
 
-The number of a save is settled by the document itself: a save replaces the stored document only
-if that still has the revision that the save builds on, and takes the next number; else it looks
-again. So two writers never share a number, and the stored document is always the last revision.
-The copy follows, and is there before `save()` returns.
+The number of a save is settled by the stored document: the write that replaces it puts in the next
+number, all at once. So two writers never share a number, and the stored document is always the last
+revision. The copy follows, and is there before `save()` returns.
 """
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 from weakref import WeakSet
 
 import bson
-from pymongo import ReadPreference, WriteConcern
+from pymongo import ReadPreference, ReturnDocument, WriteConcern
 from pymongo.errors import DuplicateKeyError
 
 from mongokit import _driver, references
 from mongokit.document import Document, save_document, stored_id
 from mongokit.errors import MaxDocumentSizeError
 from mongokit.schema_document import bound
-
-# Writers that lose a race wait a random time before they look again, so that one of many gets
-# through at its first try; the longest wait in seconds, for the first try and at all.
-_FIRST_WAIT = 0.002
-_LONGEST_WAIT = 0.1
 
 
 class RevisionDocument(Document):
@@ -299,33 +291,58 @@ class _Turn:
         self.collection.insert_one(self.content, session=self.session)
 
     def replace(self, base: Any) -> None:
-        """Replace the stored document if it has the revision `base`; else look, and try again."""
+        """Replace the stored document, which has the revision `base` unless somebody was faster.
+
+        The first try finds the document by its id and revision, which is cheap on every server.
+        A lost race is settled by the server itself: it puts the next number in. (The embedded
+        engine reads the whole collection for that, so it is not the first try.)
+        """
         if base is None:
             base = self._stored_revision()
-        wait = _FIRST_WAIT
-        while not self._replaces(base):
-            base = self._stored_revision()
-            time.sleep(random.uniform(0, wait))  # noqa: S311 - spreads the writers, hides nothing
-            wait = min(2 * wait, _LONGEST_WAIT)
-
-    def _replaces(self, base: Any) -> bool:
         if base is _ABSENT:
-            try:
-                self.insert(_last_revision(self.kept, self.identity, self.session) + 1)
-            except DuplicateKeyError:
-                if self._stored_revision() is _ABSENT:
-                    raise  # not the id: another unique index has a value of this document
-                return False
-            return True
-        if not isinstance(base, int):  # stored before the class kept versions
-            number = _last_revision(self.kept, self.identity, self.session) + 1
-        else:
-            number = base + 1
-        self.content["_revision"] = number
+            if self._inserts():
+                return
+        elif isinstance(base, int) and self._replaces(base):
+            return
+        while not self._takes_next():
+            if self._inserts():
+                return
+
+    def _inserts(self) -> bool:
+        try:
+            self.insert(_last_revision(self.kept, self.identity, self.session) + 1)
+        except DuplicateKeyError:
+            if self._stored_revision() is _ABSENT:
+                raise  # not the id: another unique index has a value of this document
+            return False
+        return True
+
+    def _replaces(self, base: int) -> bool:
+        self.content["_revision"] = base + 1
         result = self.collection.replace_one(
             {"_id": self.identity, "_revision": base}, self.content, session=self.session
         )
         return bool(result.matched_count)
+
+    def _takes_next(self) -> bool:
+        number = {"$add": [{"$ifNull": ["$_revision", 0]}, 1]}
+        stored = self.collection.find_one_and_update(
+            {"_id": self.identity},
+            [
+                {
+                    "$replaceWith": {
+                        "$mergeObjects": [{"$literal": self.content}, {"_revision": number}]
+                    }
+                }
+            ],
+            {"_revision": 1},
+            return_document=ReturnDocument.AFTER,
+            session=self.session,
+        )
+        if stored is None:
+            return False
+        self.content["_revision"] = stored["_revision"]
+        return True
 
     def _stored_revision(self) -> Any:
         found = self.collection.find_one(

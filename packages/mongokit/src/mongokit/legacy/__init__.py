@@ -3,13 +3,13 @@
 Applications that were written for MongoKit call `insert`, `save`, `update`, `remove`, `count` and
 their like on collections. The mixins here give those calls back, each as a few lines over its
 successor; the functions translate options that were renamed. Every use gives a
-`PendingDeprecationWarning` (a `DeprecationWarning` for client options) that points at the caller.
+`LegacyWarning` (a `DeprecationWarning` for client options) that points at the caller.
 PyMongo 4's own calls keep PyMongo 4's behaviour, and the mapper itself never calls these.
 """
 
 from __future__ import annotations
 
-from mongokit.legacy._warnings import warn
+from mongokit.legacy._warnings import LegacyWarning, warn
 from mongokit.legacy.collection import LegacyCollection
 from mongokit.legacy.cursor import AggregateCursor, LegacyCursor
 from mongokit.legacy.database import LegacyClient, LegacyDatabase
@@ -26,6 +26,7 @@ __all__ = [
     "LegacyCollection",
     "LegacyCursor",
     "LegacyDatabase",
+    "LegacyWarning",
     "translate_client_options",
     "translate_find",
     "warn",

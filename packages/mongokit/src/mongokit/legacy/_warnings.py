@@ -6,7 +6,19 @@ import inspect
 import warnings
 
 
-def warn(text: str, category: type[Warning] = PendingDeprecationWarning) -> None:
+class LegacyWarning(PendingDeprecationWarning, DeprecationWarning):
+    """A call of PyMongo 2 was made, which works and will go on working.
+
+    Pending, as nothing is planned to go; a deprecation too, so that
+    `python -W error::DeprecationWarning` finds the calls of a program that wants to leave them.
+
+    Example:
+        >>> import warnings
+        >>> warnings.simplefilter("ignore", LegacyWarning)
+    """
+
+
+def warn(text: str, category: type[Warning] = LegacyWarning) -> None:
     """Warn at the first line outside of the mapper and the driver.
 
     Args:
