@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -45,14 +46,15 @@ def make_app(mongodb_uri: str, database_name: str) -> Iterator[MakeApp]:
 @contextmanager
 def _run_engine(folder: Path, *options: str) -> Iterator[int]:
     """Run an embedded engine on a folder; give its port."""
-    program = Path(sys.executable).parent / "secantusd-py"
-    if not program.exists():
+    beside = str(Path(sys.executable).parent)
+    program = shutil.which("secantusd-py", path=f"{beside}{os.pathsep}{os.environ['PATH']}")
+    if program is None:
         pytest.skip("the embedded engine is not installed")
     config = folder / "empty.toml"
     config.touch()
     process = subprocess.Popen(  # noqa: S603
         [
-            *(str(program), "--config", str(config), "--host", "127.0.0.1", "--port", "0"),
+            *(program, "--config", str(config), "--host", "127.0.0.1", "--port", "0"),
             *("--storage-path", str(folder / "data"), "--sync-on-commit", "--log-level", "INFO"),
             *options,
         ],

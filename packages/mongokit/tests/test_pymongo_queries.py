@@ -83,6 +83,8 @@ def test_find_takes_its_arguments_by_position(numbers: Collection[Doc]) -> None:
     assert list(found) == [{"_id": 3}, {"_id": 5}]
 
 
+# PyMongo 4.9 warns that the session may end before the cursor.
+@pytest.mark.filterwarnings("ignore:use an explicit session with no_cursor_timeout:UserWarning")
 def test_find_sends_every_keyword(listened: Collection[Doc], sent: Sent) -> None:
     listened.insert_one({"_id": 1, "a": 1})
     listened.create_index("a", name="by_a")

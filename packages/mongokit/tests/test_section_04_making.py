@@ -163,6 +163,18 @@ def test_a_default_for_a_custom_type_must_be_of_its_python_type() -> None:
         Thing()
 
 
+def test_the_refused_default_of_a_custom_type_with_several_python_types_names_them() -> None:
+    class Either(Day):
+        python_type = (str, int)
+
+    class Thing(Document):
+        structure = {"day": Either()}
+        default_values = {"day": 1.5}
+
+    with pytest.raises(DefaultFieldTypeError, match="str or int"):
+        Thing()
+
+
 def test_defaults_are_not_given_to_documents_with_content() -> None:
     class Thing(Document):
         structure = {"a": int, "b": int}

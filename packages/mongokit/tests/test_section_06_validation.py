@@ -511,3 +511,40 @@ def test_operators_are_equal_and_hash_alike_by_class_and_operands() -> None:
     assert IS(1) != IS(True)
     assert repr(NOT(int, str)) == "<not int, not str>"
     assert repr(IS(1, 2)) == "<is 1 or is 2>"
+
+
+@pytest.mark.parametrize(
+    ("operator", "value"),
+    [
+        (OR(int, float), 2**40),
+        (OR(re.Pattern, str), re.compile("x")),
+        (OR(Binary, str), Binary(b"x")),
+        (IS(2**40, 1), 2**40),
+    ],
+    ids=["int", "pattern", "binary", "is"],
+)
+def test_what_an_operator_let_in_still_passes_when_it_is_read_back(
+    operator: Any, value: Any, connection: Connection, col: Collection
+) -> None:
+    connection.register(make({"field": operator}))
+    col.Thing({"field": value}).save()
+
+    found = col.Thing.find_one()
+
+    assert found is not None
+    found.validate()
+
+
+def test_a_large_int_does_not_slip_through_not_int_when_it_is_read_back() -> None:
+    assert refusal(make({"field": NOT(int)})({"field": Int64(2**40)}))[0] is SchemaTypeError
+
+
+def test_the_id_under_a_top_level_type_key_is_not_converted(
+    connection: Connection, col: Collection
+) -> None:
+    connection.register(make({str: Upper()}))
+    thing = col.Thing({"_id": "MixedCase", "field": "A"})
+    thing.save()
+
+    assert col.find_one() == {"_id": "MixedCase", "field": "a"}
+    assert col.Thing.find_one() == thing

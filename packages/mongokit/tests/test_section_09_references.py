@@ -16,6 +16,7 @@ from mongokit import (
     AutoReferenceError,
     Collection,
     Connection,
+    CustomType,
     Database,
     Document,
     RequireFieldError,
@@ -203,18 +204,55 @@ def test_a_reference_inside_an_embedded_document_is_one_too(db: Database, ada: A
     class Credit(SchemaDocument):
         structure = {"author": Author, "part": str}
         use_autorefs = True
-        is_embedded = True
 
     class Film(Document):
         structure = {"credits": [Credit]}
+
+    films = db.films.documents(Film)
+    films({"credits": [{"author": ada, "part": "script"}]}).save()
+
+    found = films.find_one()
+
+    assert stored(db.films)["credits"][0]["author"] == ada.get_dbref()
+    assert type(found["credits"][0]["author"]) is Author
+    found["credits"][0]["author"]["name"] = "Changed"
+    found.save()
+    assert stored(db.authors)["name"] == "Changed"
+
+
+def test_a_custom_type_may_be_the_id_of_a_referenced_document(
+    db: Database, connection: Connection
+) -> None:
+    class Code(CustomType):
+        mongo_type = int
+        python_type = str
+
+        def to_bson(self, value: Any) -> Any:
+            return value and int(value)
+
+        def to_python(self, value: Any) -> Any:
+            return value and str(value)
+
+    class Country(Document):
+        structure = {"_id": Code(), "name": str}
+
+    class City(Document):
+        structure = {"country": Country}
         use_autorefs = True
 
-    film = db.films.documents(Film)({"credits": [{"author": ada, "part": "script"}]})
+    connection.register([Country, City])
+    country = db.countries.Country({"_id": "49", "name": "D"})
+    country.save()
+    assert country.get_dbref() == DBRef("countries", 49, db.name)
+    db.cities.City({"_id": 1, "country": country}).save()
 
-    # A SchemaDocument authorizes no Document classes as references: it embeds what it is given.
-    film.save()
+    found = db.cities.City.find_one()
+    found["country"]["name"] = "Germany"
+    found.save()
 
-    assert db.films.documents(Film).find_one()["credits"][0]["author"]["name"] == "Ada"
+    assert stored(db.cities)["country"] == DBRef("countries", 49, db.name)
+    assert found["country"] == {"_id": "49", "name": "Germany"}
+    assert stored(db.countries) == {"_id": 49, "name": "Germany"}
 
 
 def test_without_use_autorefs_a_document_class_is_embedded_as_a_plain_dict(

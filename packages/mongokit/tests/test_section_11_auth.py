@@ -28,7 +28,12 @@ def sha1(password: str, salt: str = "") -> str:
 def members(connection: Connection, db: Database) -> Collection:
     """A collection of members."""
     connection.register([Member])
-    return db.members
+    return db["members"]
+
+
+def stored(members: Collection) -> Any:
+    """What the database holds."""
+    return members.find_one()
 
 
 def ada(members: Collection) -> Any:
@@ -78,9 +83,8 @@ def test_deleting_a_password_sets_none(members: Collection) -> None:
 
 
 def test_what_is_stored_is_80_characters_long() -> None:
-    for cost in (CHEAP, (14, 8, 5), (20, 1, 1), (10, 9, 9)):
-        if cost[0] < 15:
-            assert len(hash_password("x", cost)) == 80
+    for cost in (CHEAP, (14, 8, 5), (10, 9, 9)):
+        assert len(hash_password("x", cost)) == 80
     assert len(hash_password("", CHEAP)) == len(hash_password("é" * 1000, CHEAP)) == 80
 
 
@@ -157,11 +161,11 @@ def test_an_old_hash_is_replaced_when_the_right_password_is_given(members: Colle
 
     assert member.verify_password("wrong") is False
     assert member.password == old
-    assert members.find_one()["user"]["password"] == old
+    assert stored(members)["user"]["password"] == old
 
     assert member.verify_password("secret") is True
     assert member.password.startswith("scrypt$")
-    assert members.find_one()["user"]["password"] == member.password
+    assert stored(members)["user"]["password"] == member.password
     assert members.Member.find_one().verify_password("secret")
 
 
@@ -172,7 +176,7 @@ def test_a_hash_of_another_cost_is_replaced_too(members: Collection) -> None:
 
     assert member.verify_password("x")
 
-    assert members.find_one()["user"]["password"].startswith("scrypt$10.1.1$")
+    assert stored(members)["user"]["password"].startswith("scrypt$10.1.1$")
 
 
 def test_a_hash_of_the_same_cost_is_not_replaced(members: Collection) -> None:
@@ -183,7 +187,7 @@ def test_a_hash_of_the_same_cost_is_not_replaced(members: Collection) -> None:
     member.verify_password("u$ser_p4$$w0rd")
 
     assert member.password == before
-    assert members.find_one()["user"]["password"] == before
+    assert stored(members)["user"]["password"] == before
 
 
 def test_replacing_an_old_hash_stores_nothing_else(members: Collection) -> None:
@@ -196,9 +200,8 @@ def test_replacing_an_old_hash_stores_nothing_else(members: Collection) -> None:
 
     member.verify_password("s")
 
-    stored = members.find_one()
-    assert stored["user"]["email"] == "b@example.org"
-    assert stored["newer"] == 1
+    assert stored(members)["user"]["email"] == "b@example.org"
+    assert stored(members)["newer"] == 1
 
 
 def test_a_password_that_was_changed_meanwhile_is_not_overwritten(members: Collection) -> None:
@@ -216,7 +219,10 @@ def test_a_password_that_was_changed_meanwhile_is_not_overwritten(members: Colle
 
 
 def test_an_old_document_is_read_changed_and_saved(members: Collection) -> None:
-    old = {"_id": "bob", "user": {"login": "bob", "password": sha1("s"), "email": "b@example.org"}}
+    old: dict[str, Any] = {
+        "_id": "bob",
+        "user": {"login": "bob", "password": sha1("s"), "email": "b@example.org"},
+    }
     members.insert_one(old)
     member = members.Member.find_one()
     member.validate()

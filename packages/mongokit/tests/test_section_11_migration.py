@@ -58,7 +58,12 @@ class Post(Document):
 def posts(connection: Connection, db: Database) -> Collection:
     """A collection of posts."""
     connection.register([Post])
-    return db.posts
+    return db["posts"]
+
+
+def stored(collection: Collection, identity: Any = 1) -> Any:
+    """What the database holds."""
+    return collection.find_one({"_id": identity})
 
 
 def old(identity: Any, **more: Any) -> dict[str, Any]:
@@ -343,7 +348,7 @@ def test_a_migrated_document_can_be_changed_and_saved(posts: Collection) -> None
 
     post.save()
 
-    assert posts.find_one()["tags"] == ["new"]
+    assert stored(posts)["tags"] == ["new"]
 
 
 def test_a_referenced_document_is_migrated_when_it_is_fetched(
@@ -450,7 +455,7 @@ def test_a_target_on_the_id_is_kept(posts: Collection) -> None:
     posts.insert_many([old(1), old(2), old(3)])
 
     assert Some(Post).migrate_all(posts) == {"allmigration01__some": 2}
-    assert "tags" not in posts.find_one({"_id": 1})
+    assert "tags" not in stored(posts, 1)
 
 
 def test_a_dry_run_counts_and_changes_nothing(posts: Collection) -> None:

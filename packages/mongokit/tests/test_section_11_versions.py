@@ -30,7 +30,7 @@ class Page(VersionedDocument):
 @pytest.fixture
 def pages(connection: Connection, db: Database) -> Collection:
     """A collection of pages."""
-    connection.register([Page, RevisionDocument])
+    connection.register(Page)
     return db["pages"]
 
 

@@ -219,6 +219,8 @@ def test_the_modules_and_the_cursor_class_are_reachable(
     assert isinstance(col.Thing(), Document)
 
 
+# PyMongo 4.9 warns that the session may end before the cursor.
+@pytest.mark.filterwarnings("ignore:use an explicit session with no_cursor_timeout:UserWarning")
 @pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
 def test_legacy_calls_on_cursors_and_collections(connection: Connection, col: Collection) -> None:
     class Thing(Document):

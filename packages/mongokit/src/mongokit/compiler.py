@@ -640,5 +640,7 @@ def _default_setter(model: Model, path: str) -> Callable[[dict[str, Any], Any], 
 def _check_custom_default(node: CustomNode, path: str, value: Any) -> None:
     wanted = node.custom.python_type
     if value is not None and not isinstance(value, wanted):
-        message = f"{path} must be an instance of {wanted.__name__} not {type(value).__name__}"
+        message = (
+            f"{path} must be an instance of {explain.names_of(wanted)} not {type(value).__name__}"
+        )
         raise DefaultFieldTypeError(message, path=path, value=value)

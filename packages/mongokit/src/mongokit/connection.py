@@ -81,6 +81,8 @@ class Connection(LegacyClient):
                 raise TypeError(f"can't register {cls!r}: it is no Document class")
             compile_again_if_changed(cls)
             self._documents[cls.__name__] = cls
+            for companion in getattr(cls, "_companions", ()):
+                self._documents.setdefault(companion.__name__, companion)
         references.note_targets(self._documents)
         return documents if single else None
 

@@ -14,6 +14,7 @@ from bson import DBRef
 from mongokit.dotted import DecodedDotedDict, DotedDict
 from mongokit.i18n import from_stored, to_stored
 from mongokit.schema import (
+    ALWAYS_KNOWN,
     CustomNode,
     EmbeddedNode,
     I18nNode,
@@ -86,6 +87,20 @@ def stored_form(document: Any) -> dict[str, Any]:
     return content_of(document) if convert is None else convert(document)
 
 
+def stored_id(document: Any) -> Any:
+    """Return the `_id` in the form that the database has.
+
+    Args:
+        document: A `Document`.
+
+    Raises:
+        KeyError: It has none.
+    """
+    convert: Converter | None = type(document).__mongokit__.to_bson
+    identity = dict.__getitem__(document, "_id")
+    return identity if convert is None else convert({"_id": identity})["_id"]
+
+
 def _copy(value: dict[Any, Any]) -> dict[Any, Any]:
     return DecodedDotedDict(value) if isinstance(value, DotedDict) else content_of(value)
 
@@ -94,7 +109,7 @@ def _structural(node: Node, convert: Callable[[Node], Converter | None]) -> Conv
     if isinstance(node, MappingNode):
         return _mapping(node, convert)
     if isinstance(node, KeyedNode):
-        return _keyed(convert(node.value))
+        return _keyed(convert(node.value), frozenset() if node.path else ALWAYS_KNOWN)
     if isinstance(node, ListNode):
         return _list(convert(node.item))
     if isinstance(node, TupleNode):
@@ -119,7 +134,7 @@ def _mapping(node: MappingNode, convert: Callable[[Node], Converter | None]) -> 
     return mapping
 
 
-def _keyed(function: Converter | None) -> Converter | None:
+def _keyed(function: Converter | None, left_out: frozenset[str]) -> Converter | None:
     if function is None:
         return None
 
@@ -128,7 +143,8 @@ def _keyed(function: Converter | None) -> Converter | None:
             return value
         out = _copy(value)
         for key in dict.keys(value):
-            dict.__setitem__(out, key, function(dict.__getitem__(value, key)))
+            if key not in left_out:
+                dict.__setitem__(out, key, function(dict.__getitem__(value, key)))
         return out
 
     return keyed
@@ -186,4 +202,5 @@ def _to_dbref(value: Any) -> Any:
     if binding is None:  # None, a DBRef, or whatever a save without validation lets through
         return value
     collection = binding.collection
-    return DBRef(collection.name, dict.get(value, "_id"), collection.database.name)
+    identity = None if dict.get(value, "_id") is None else stored_id(value)
+    return DBRef(collection.name, identity, collection.database.name)

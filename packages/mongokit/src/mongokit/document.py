@@ -16,7 +16,7 @@ from bson.raw_bson import RawBSONDocument
 from mongokit import _driver, indexes, json, migration, references
 from mongokit.binding import Binding
 from mongokit.compiler import UNBOUND_OPTIONS
-from mongokit.convert import content_of, stored_form
+from mongokit.convert import content_of, stored_form, stored_id
 from mongokit.errors import (
     Failure,
     MaxDocumentSizeError,
@@ -299,7 +299,7 @@ class Document(SchemaDocument, Queries[Any]):
         collection = bound(self).collection
         if dict.get(self, "_id") is None:
             raise AssertionError("You must specify an '_id' for using this method")
-        return DBRef(collection.name, dict.__getitem__(self, "_id"), collection.database.name)
+        return DBRef(collection.name, stored_id(self), collection.database.name)
 
     def migrate(self, safe: bool = True, session: Any = None) -> bool:
         """Run the class's migrations for this stored document, and read it again.
@@ -508,20 +508,6 @@ def validated_size(document: Document, *, auto_migrate: bool = False) -> int:
     if type(document).__mongokit__.has_references:
         references.validate_referenced(document, auto_migrate=auto_migrate)
     return size
-
-
-def stored_id(document: Document) -> Any:
-    """Return the `_id` in the form that the database has.
-
-    Args:
-        document: The document.
-
-    Raises:
-        KeyError: It has none.
-    """
-    convert = type(document).__mongokit__.to_bson
-    identity = dict.__getitem__(document, "_id")
-    return identity if convert is None else convert({"_id": identity})["_id"]
 
 
 def with_id(content: dict[str, Any], new_id: Any) -> dict[str, Any]:

@@ -210,8 +210,9 @@ class _Walk:
                     if key in value:
                         yield from self.custom(child, dict.__getitem__(value, key), join(path, key))
             case KeyedNode() if isinstance(value, dict):
-                for item in dict.values(value):
-                    yield from self.custom(node.value, item, join(path, type_key(node.key)))
+                for key, item in dict.items(value):
+                    if path or key not in ALWAYS_KNOWN:
+                        yield from self.custom(node.value, item, join(path, type_key(node.key)))
             case ListNode() if isinstance(value, (list, tuple)):
                 for item in value:
                     yield from self.custom(node.item, item, path)
@@ -227,7 +228,7 @@ class _Walk:
     def _custom(self, node: CustomNode, value: Any, path: str) -> Iterator[Exception]:
         custom = node.custom
         if value is not None and not isinstance(value, custom.python_type):
-            yield self._type_error(path, _names(custom.python_type), value)
+            yield self._type_error(path, names_of(custom.python_type), value)
             return
         try:
             custom.validate(value, path=path)
@@ -238,7 +239,7 @@ class _Walk:
             yield error
             return
         if stored is not None and not isinstance(stored, custom.mongo_type):
-            yield self._type_error(path, _names(custom.mongo_type), stored)
+            yield self._type_error(path, names_of(custom.mongo_type), stored)
 
     # Types, and the fields of each level.
 
@@ -457,6 +458,15 @@ def refers_to(node: ReferenceNode, value: Any) -> bool:
     return replaced_by is not None and isinstance(value, replaced_by)
 
 
-def _names(kind: Any) -> str:
+def names_of(kind: Any) -> str:
+    """Return a type's name, or those of several types.
+
+    Args:
+        kind: A type, or a tuple of them.
+
+    Example:
+        >>> names_of((int, str))
+        'int or str'
+    """
     kinds = kind if isinstance(kind, tuple) else (kind,)
     return " or ".join(item.__name__ for item in kinds)

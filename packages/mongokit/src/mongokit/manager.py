@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pymongo.results import BulkWriteResult
 
     from mongokit.collection import Collection
+    from mongokit.connection import Connection
+    from mongokit.database import Database
     from mongokit.document import Document
 
 D = TypeVar("D", bound="Document")
@@ -36,6 +38,18 @@ class Documents(Queries[D]):
     """
 
     __slots__ = ()
+
+    if TYPE_CHECKING:
+        # The class is a base of its manager's class too: what it declares is there.
+
+        @property
+        def collection(self) -> Collection: ...
+        @property
+        def db(self) -> Database: ...
+        @property
+        def connection(self) -> Connection: ...
+        def generate_index(self, collection: Any) -> list[str]: ...
+        def __getattr__(self, name: str) -> Any: ...
 
     def __call__(
         self,

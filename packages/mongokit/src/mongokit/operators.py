@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, ClassVar
+
+from bson import Binary, Int64, Regex
+
+# What the driver reads back as another type than was stored: a large int is an Int64, a compiled
+# pattern a Regex, and Binary of subtype 0 is bytes.
+_READ_BACK: dict[type, type] = {Int64: int, Regex: re.Pattern, bytes: Binary}
 
 __all__ = ["IS", "NOT", "OR", "SchemaOperator"]
 
@@ -85,7 +92,8 @@ class OR(SchemaOperator):
 
     def validate(self, value: Any) -> bool:
         """Tell whether the type of `value` is one of the operands."""
-        return type(value) in self.operands
+        kind = type(value)
+        return kind in self.operands or _READ_BACK.get(kind) in self.operands
 
 
 class NOT(SchemaOperator):
@@ -103,7 +111,8 @@ class NOT(SchemaOperator):
 
     def validate(self, value: Any) -> bool:
         """Tell whether the type of `value` is none of the operands."""
-        return type(value) not in self.operands
+        kind = type(value)
+        return kind not in self.operands and _READ_BACK.get(kind) not in self.operands
 
 
 class IS(SchemaOperator):
@@ -131,7 +140,8 @@ class IS(SchemaOperator):
     def validate(self, value: Any) -> bool:
         """Tell whether `value` equals an operand of the same type."""
         kind = type(value)
-        return any(kind is type(operand) and value == operand for operand in self.operands)
+        kinds = (kind, _READ_BACK.get(kind))
+        return any(type(operand) in kinds and value == operand for operand in self.operands)
 
     def error(self, path: str, value: Any) -> str:
         """Return the sentence that refuses `value` at `path`."""

@@ -19,6 +19,7 @@ import bson
 from bson import DBRef
 from bson.raw_bson import RawBSONDocument
 
+from mongokit.convert import stored_id
 from mongokit.errors import AutoReferenceError, SchemaDocumentError
 from mongokit.explain import refers_to
 from mongokit.places import Place
@@ -94,8 +95,10 @@ def resolve(documents: Sequence[Any], session: Any = None) -> dict[int, Exceptio
     Returns:
         The index of each document that can't be completed, with the error. The others are whole.
     """
-    reader = _Fetch(session)
     complete = [document for document in documents if are_fetched(type(document))]
+    if not complete:
+        return {}
+    reader = _Fetch(session)
     if not any(reader.run(complete, [_eager(document) for document in complete])):
         return {}
     found = ((index, reader.error_below(document)) for index, document in enumerate(documents))
@@ -103,6 +106,11 @@ def resolve(documents: Sequence[Any], session: Any = None) -> dict[int, Exceptio
 
 
 def unfetched(document: Any) -> list[Place]:
+    """Return the places of a document where DBRefs stand.
+
+    Args:
+        document: A `Document`.
+    """
     """The places of `document` that hold a DBRef where a document is declared."""
     places = type(document).__mongokit__.references.of(document)
     return [place for place in places if isinstance(place.value, DBRef)]
@@ -114,17 +122,31 @@ def _eager(document: Any) -> list[Place]:
 
 
 def is_eager(document_class: Any) -> bool:
+    """Tell whether references of a class are fetched without being asked for.
+
+    Args:
+        document_class: A `Document` class.
+    """
     """Tell whether what documents of the class reference is fetched without being asked for."""
     return not document_class.lazy_autorefs
 
 
 def referenced(document: Any) -> list[tuple[Place, Any]]:
-    """The documents that `document` holds in places for references."""
+    """Return the documents that `document` holds in places for references, with the places.
+
+    Args:
+        document: A `Document`.
+    """
     places = type(document).__mongokit__.references.of(document)
     return [(place, value) for place in places if is_document(value := place.value)]
 
 
 def is_document(value: Any) -> bool:
+    """Tell whether a value is a `Document`.
+
+    Args:
+        value: Anything.
+    """
     """Tell whether `value` is an instance of a `Document` class."""
     model = getattr(type(value), "__mongokit__", None)
     return model is not None and bool(model.is_document)
@@ -185,11 +207,10 @@ class _Fetch:
         return None
 
     def _know(self, document: Any) -> None:
-        identity = dict.get(document, "_id")
-        if identity is None or document._binding is None or document._projected:
+        if dict.get(document, "_id") is None or document._binding is None or document._projected:
             return
         collection = document._binding.collection
-        key = (collection.database.name, collection.name, hashable(identity))
+        key = (collection.database.name, collection.name, hashable(stored_id(document)))
         self.known.setdefault(key, []).append(document)
 
     def _find(self, pending: _Pending) -> Any:
@@ -274,7 +295,11 @@ def _target(place: Place, client: Any) -> Any:
 
 
 def hashable(identity: Any) -> Any:
-    """A key for an `_id`: True and 1 are two, and so are documents of other fields."""
+    """Return a dict key for an `_id`: True and 1 are two, as they are for the database.
+
+    Args:
+        identity: The `_id`.
+    """
     if isinstance(identity, (bool, Mapping)):
         return bson.encode({"": identity})
     return identity
@@ -291,7 +316,19 @@ def _missing(pending: _Pending) -> AutoReferenceError:
 
 
 def read_stored(collection: Any, ids: list[Any], session: Any) -> list[RawBSONDocument]:
-    """Read documents by their ids, undecoded; one round trip unless they exceed 16 MiB."""
+    """Read documents by their ids, undecoded; one round trip unless they exceed 16 MiB.
+
+    Args:
+        collection: The collection, ours or PyMongo's own.
+        ids: The ids, in their stored form.
+        session: Read in this session.
+
+    Returns:
+        Those that are stored, in any order.
+
+    Raises:
+        pymongo.errors.PyMongoError: The driver's error.
+    """
     options = collection.codec_options.with_options(document_class=RawBSONDocument)
     raw: Any = collection.with_options(codec_options=options)
     found: list[RawBSONDocument] = []

@@ -126,10 +126,8 @@ class Saving:
             change.encoded = document.__dict__.get("_stored", change.encoded)
             return
         collection = bound(document).collection
-        identity = dict.__getitem__(document, "_id")
-        result = collection.replace_one(
-            {"_id": identity}, RawBSONDocument(change.encoded), session=self.session
-        )
+        content = RawBSONDocument(change.encoded)
+        result = collection.replace_one({"_id": content["_id"]}, content, session=self.session)
         if result.acknowledged and not result.matched_count:
             raise _not_stored(self.document, document)
         remember(document, change.encoded)
@@ -226,7 +224,7 @@ def _with_before(root: Any, changes: list[_Change], session: Any) -> list[_Chang
     for change in changes:
         groups.setdefault(bound(change.document).collection, []).append(change)
     for collection, group in groups.items():
-        ids = [dict.__getitem__(change.document, "_id") for change in group]
+        ids = [RawBSONDocument(change.encoded)["_id"] for change in group]
         stored = {
             hashable(raw["_id"]): bytes(raw.raw) for raw in read_stored(collection, ids, session)
         }

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
-from weakref import WeakSet
+from weakref import WeakValueDictionary
 
 import bson
 from pymongo import ReadPreference, ReturnDocument, WriteConcern
 from pymongo.errors import DuplicateKeyError
 
 from mongokit import _driver, references
-from mongokit.document import Document, save_document, stored_id
+from mongokit.convert import stored_id
+from mongokit.document import Document, save_document
 from mongokit.errors import MaxDocumentSizeError
 from mongokit.schema_document import bound
 
@@ -53,6 +54,8 @@ class VersionedDocument(Document):
         >>> page["_revision"], page.get_revision(1)["text"]
         (2, 'Hello')
     """
+
+    _companions: ClassVar[tuple[type[Any], ...]] = (RevisionDocument,)
 
     @property
     def versioning_collection(self) -> Any:
@@ -246,7 +249,8 @@ def _last_revision(collection: Any, identity: Any, session: Any) -> int:
 
 # Storing.
 
-_indexed: WeakSet[Any] = WeakSet()
+# By identity: a collection of another connection is equal, but its database may be a new one.
+_indexed: WeakValueDictionary[int, Any] = WeakValueDictionary()
 
 _ABSENT = object()
 
@@ -382,10 +386,10 @@ class _Turn:
 
 def _ensure_index(kept: Any, session: Any) -> None:
     """Create the unique index, once for each collection object."""
-    if kept in _indexed or (session is not None and session.in_transaction):
+    if _indexed.get(id(kept)) is kept or (session is not None and session.in_transaction):
         return
     RevisionDocument.generate_index(kept)
-    _indexed.add(kept)
+    _indexed[id(kept)] = kept
 
 
 def _check_copy(document: Any, content: Mapping[str, Any]) -> None:

@@ -73,6 +73,12 @@ assert_type(users.count({"age": 3}), int)
 assert_type(users.distinct("name"), list[Any])
 assert_type(users.find_fulltext("Ada"), dict[str, list[dict[str, Any]]])
 
+assert_type(users.insert_many([{"name": "Ada"}, users()]), list[Any])
+assert_type(users.generate_index(db["users"]), list[str])
+assert_type(users.collection, Collection)
+assert_type(users.db.client, Connection)
+users.greeting()
+
 # cursors
 cursor = users.find({"age": {"$gt": 30}}, ["name"], limit=10)
 assert_type(cursor, Cursor[User])
