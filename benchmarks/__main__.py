@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--repeats", type=int, default=30, help="samples in each (%(default)s)")
     parser.add_argument(
-        "--budget", type=float, default=8.0, help="wall-clock seconds in each (%(default)s)"
+        "--budget", type=float, default=6.0, help="CPU seconds of samples in each (%(default)s)"
     )
     parser.add_argument(
         "--output",

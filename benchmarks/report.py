@@ -104,8 +104,9 @@ def as_markdown(outcomes: Sequence[Outcome]) -> str:
     where = ", ".join(f"{name} {value}" for name, value in machine().items())
     parts = [f"# What a document costs\n\n{made}, {where}.\n{INTRODUCTION}"]
     if main:
-        parts += [_ratios(main, measured), "## Microseconds for one document or call\n"]
-        parts.append(_absolute(main, measured))
+        parts.append(_ratios(main, measured))
+    if any(lane.measure == "time" for lane in main):
+        parts += ["## Microseconds for one document or call\n", _absolute(main, measured)]
     if sizes:
         parts += ["## Sizes\n", _sizes(sizes, measured[0]), _growth(measured[0])]
     parts += ["## Versions\n", _versions(outcomes)]

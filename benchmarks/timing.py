@@ -67,7 +67,7 @@ def interleave(raw: Prepare, mapper: Prepare, *, repeats: int, budget: float) ->
         raw: The raw driver's task.
         mapper: The mapper's.
         repeats: How many samples of each at most; at least three are taken.
-        budget: Wall-clock seconds after which no further pair is begun.
+        budget: CPU seconds of samples after which no further pair is begun.
 
     Returns:
         The samples in the order in which they were taken.
@@ -81,9 +81,8 @@ def interleave(raw: Prepare, mapper: Prepare, *, repeats: int, budget: float) ->
     gc.collect()
     gc.freeze()
     samples = Samples()
-    end = time.monotonic() + budget
     for number in range(repeats):
-        if number >= 3 and time.monotonic() > end:
+        if number >= 3 and sum(samples.raw) + sum(samples.mapper) > budget:
             break
         # The order changes so that a machine that slows down or speeds up favours neither.
         if number % 2:

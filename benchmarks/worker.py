@@ -35,7 +35,7 @@ def measure(module_name: str, lane_name: str, uri: str, repeats: int, budget: fl
         lane_name: A name out of `LANES`.
         uri: The canned server's address.
         repeats: Samples of each side.
-        budget: Wall-clock seconds after which no further samples are begun.
+        budget: CPU seconds of samples after which no further ones are begun.
 
     Raises:
         KeyError: There is no lane of that name.
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("lane", choices=LANES, metavar="lane")
     parser.add_argument("uri", help="the canned server's address")
     parser.add_argument("--repeats", type=int, default=15, help="samples of each side")
-    parser.add_argument("--budget", type=float, default=6.0, help="wall-clock seconds")
+    parser.add_argument("--budget", type=float, default=6.0, help="CPU seconds of samples")
     options = parser.parse_args(arguments)
     answer = measure(options.module, options.lane, options.uri, options.repeats, options.budget)
     print(json.dumps(answer), flush=True)
