@@ -8,7 +8,7 @@ PORT   ?= 5000
 ON_CTRL_C = $(BIN)/python -c 'import os, signal, sys; \
   signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])'
 
-.PHONY: help setup run test lint format check reference bench clean
+.PHONY: help setup run test test-matrix lint format check reference bench clean
 
 help:           ## print these lines
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -35,6 +35,9 @@ check: lint test ## lint and test: what CI runs
 
 reference: $(STAMP) ## write docs/reference/ anew from the docstrings
 	$(BIN)/python docs/build_reference.py
+
+test-matrix: $(STAMP) ## the mappers' tests on each Python, oldest and newest PyMongo (nox; minutes)
+	$(BIN)/nox
 
 bench: $(STAMP) ## what a document costs, beside other mappers (minutes; each gets an environment)
 	$(BIN)/python -m benchmarks

@@ -449,7 +449,8 @@ def _items(body: str) -> Iterator[str]:
     """The lines of a section as a list: a line that is indented belongs to the one before."""
     item = ""
     for line in [*body.splitlines(), ""]:
-        if line.startswith(" ") and item:
+        is_text = bool(line and item) and not _ITEM.match(line) and not _ITEM.match(item)
+        if item and (line.startswith(" ") or is_text):
             item += f" {line.strip()}"
             continue
         if item:

@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from bson import DBRef
 from pymongo import MongoClient, ReadPreference, WriteConcern
 from pymongo.client_session import ClientSession
 from pymongo.errors import ConfigurationError, InvalidOperation, OperationFailure
@@ -61,6 +62,8 @@ def test_every_call_takes_a_session(session: ClientSession, any_col: Collection[
     assert any_col.create_index("a", session=session) == "a_1"
     assert len(list(any_col.aggregate([], session=session))) == 2
     assert len(list(any_col.list_indexes(session=session))) == 2
+    assert db.dereference(DBRef("things", 1), session) == {"_id": 1, "a": 9}
+    assert db.dereference(DBRef("things", 1), session=session) == {"_id": 1, "a": 9}
     assert db.command("ping", session=session)["ok"] == 1.0
     assert db.list_collection_names(session=session) == ["things"]
     assert db.name in any_col.database.client.list_database_names(session=session)

@@ -25,7 +25,7 @@ from mongokit import ConnectionError as NoConnectionError
 
 class Day(CustomType):
     mongo_type = datetime
-    python_type = str
+    python_type: Any = str
 
     def to_bson(self, value: Any) -> Any:
         return value and datetime.strptime(value, "%Y-%m-%d").replace(tzinfo=UTC)
