@@ -6,7 +6,7 @@ import copy
 import json
 import pickle
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -25,7 +25,7 @@ from mongokit import ConnectionError as NoConnectionError
 
 class Day(CustomType):
     mongo_type = datetime
-    python_type: Any = str
+    python_type: ClassVar[Any] = str
 
     def to_bson(self, value: Any) -> Any:
         return value and datetime.strptime(value, "%Y-%m-%d").replace(tzinfo=UTC)
@@ -165,7 +165,7 @@ def test_a_default_for_a_custom_type_must_be_of_its_python_type() -> None:
 
 def test_the_refused_default_of_a_custom_type_with_several_python_types_names_them() -> None:
     class Either(Day):
-        python_type = (str, int)
+        python_type: ClassVar[Any] = (str, int)
 
     class Thing(Document):
         structure = {"day": Either()}
