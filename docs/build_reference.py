@@ -97,8 +97,8 @@ PAGES = (
         "mongokit.schema_document:SchemaDocument",
         "mongokit.document:Document",
         "mongokit.manager:Documents",
-        "mongokit.schema_document:SchemaProperties",
-        "mongokit.schema_document:DocumentProperties",
+        "mongokit.declaration:SchemaProperties",
+        "mongokit.declaration:DocumentProperties",
     ),
     _page(
         "structure.md",

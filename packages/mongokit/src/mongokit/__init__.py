@@ -28,6 +28,7 @@ from mongokit.connection import (
 )
 from mongokit.cursor import Cursor
 from mongokit.database import Database
+from mongokit.declaration import DocumentProperties, SchemaProperties
 from mongokit.document import Document
 from mongokit.dotted import DotCollapsedDict, DotedDict, DotExpandedDict, i18nDotedDict
 from mongokit.errors import (
@@ -76,7 +77,7 @@ from mongokit.indexes import (
 from mongokit.manager import Documents
 from mongokit.migration import DocumentMigration
 from mongokit.operators import IS, NOT, OR, SchemaOperator
-from mongokit.schema_document import DocumentProperties, SchemaDocument, SchemaProperties
+from mongokit.schema_document import SchemaDocument
 from mongokit.types import CustomType, Set
 
 if TYPE_CHECKING:

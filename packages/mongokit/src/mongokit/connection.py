@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, overload
 
 from mongokit import references
 from mongokit.database import Database
+from mongokit.declaration import compile_again_if_changed
 from mongokit.errors import DeprecationError
 from mongokit.legacy import LegacyClient, translate_client_options
-from mongokit.schema_document import compile_again_if_changed
 
 if TYPE_CHECKING:
     from mongokit.document import Document

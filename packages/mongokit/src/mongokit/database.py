@@ -86,10 +86,11 @@ class Database(LegacyDatabase):
             return super().dereference(dbref, model, *args, **kwargs)
         if model is not None and not getattr(model, "_is_document", False):
             raise TypeError(f"model must be a Document class, not {model!r}")
-        found = super().dereference(dbref, kwargs.pop("session", None), *args, **kwargs)
+        session = kwargs.pop("session", None)
+        found = super().dereference(dbref, session, *args, **kwargs)
         if model is None or found is None:
             return found
-        return self[dbref.collection]._binding_of(model).hydrate(found)
+        return self[dbref.collection]._binding_of(model).hydrate(found, session=session)
 
     def get_collection(self, name: str, *args: Any, **kwargs: Any) -> Collection:
         """Return a collection with other options, as PyMongo does; of our class.

@@ -1,20 +1,24 @@
-"""SchemaDocument: a dict that knows its declaration; and the metaclass that reads it once."""
+"""SchemaDocument: a dict that follows the declaration of its class."""
 
 from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from bson import Binary
 from bson.codec_options import CodecOptions
 
+from mongokit.attributes import is_free, no_attribute, read_container, write_field
 from mongokit.compiler import UNBOUND_OPTIONS, Model
 from mongokit.convert import content_of
-from mongokit.dotted import DotedDict, in_languages, to_dotted
+from mongokit.declaration import (
+    DocumentProperties,
+    SchemaProperties,
+)
 from mongokit.errors import (
     AuthorizedTypeError,
     BadKeyError,
@@ -34,19 +38,6 @@ from mongokit.errors import (
     i18nError,
 )
 from mongokit.i18n import i18n
-from mongokit.indexes import check_indexes
-from mongokit.schema import (
-    AnyNode,
-    I18nNode,
-    KeyedNode,
-    ListNode,
-    MappingNode,
-    Node,
-    ScalarNode,
-    build,
-    find,
-    normalize_path,
-)
 from mongokit.types import CustomType, Set
 
 if TYPE_CHECKING:
@@ -77,289 +68,6 @@ __all__ = [
 ]
 
 logger = logging.getLogger("mongokit")
-
-_MERGED_DICTS = ("structure", "default_values", "validators")
-_UNITED_LISTS = ("required_fields", "i18n", "authorized_types")
-
-
-class SchemaProperties(type):
-    """The metaclass of documents: merges what is inherited, checks it, builds the tree.
-
-    Raises:
-        StructureError, BadKeyError, AuthorizedTypeError, TypeError: The structure is malformed.
-        ValueError: A path that no structure has.
-        DuplicateRequiredError, DuplicateI18nError: A path that stands twice.
-        OptionConflictError: Options that contradict each other.
-
-    Example:
-        >>> class Point(SchemaDocument):
-        ...     structure = {"x": float, "y": float}
-        >>> Point()
-        {'x': None, 'y': None}
-    """
-
-    def __new__(
-        mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **kwargs: Any
-    ) -> SchemaProperties:
-        """Make the class."""
-        if "__mongokit_of__" in namespace:  # a manager: the class it wraps is complete already
-            return super().__new__(mcs, name, bases, namespace, **kwargs)
-        _check_declaration(name, namespace)
-        for option in _MERGED_DICTS:
-            if (merged := _merge_dicts(option, bases, namespace)) is not None:
-                namespace[option] = merged
-        for option in _UNITED_LISTS:
-            namespace[option] = _unite_lists(option, bases, namespace)
-        namespace["i18n"] = [normalize_path(path) for path in namespace["i18n"]]
-        namespace["indexes"] = _merge_indexes(bases, namespace)
-        cls = super().__new__(mcs, name, bases, namespace, **kwargs)
-        compile_class(cls)
-        return cls
-
-
-DocumentProperties = SchemaProperties
-
-
-def _check_declaration(name: str, namespace: Mapping[str, Any]) -> None:
-    structure = namespace.get("structure")
-    if structure is not None and not isinstance(structure, dict):
-        raise StructureError(f"{name}.structure must be a dict instance")
-    if isinstance(namespace.get("required"), (list, tuple, set)):
-        raise StructureError(
-            f"{name}: `required` is not an option; declare required fields in `required_fields`"
-        )
-    for option, error in (
-        ("required_fields", DuplicateRequiredError),
-        ("i18n", DuplicateI18nError),
-    ):
-        paths = list(namespace.get(option) or ())
-        twice = [path for index, path in enumerate(paths) if path in paths[:index]]
-        if twice:
-            raise error(f"duplicate {option} : {twice}")
-    if namespace.get("atomic_save"):
-        raise DeprecationWarning("atomic_save is not supported: a save replaces the whole document")
-
-
-def _merge_dicts(
-    option: str, bases: tuple[type, ...], namespace: Mapping[str, Any]
-) -> dict[Any, Any] | None:
-    """What the bases declare, then what the class does; the class wins, then the earlier base."""
-    sources = [namespace.get(option), *(getattr(base, option, None) for base in bases)]
-    declared = [source for source in sources if source is not None]
-    if not declared:
-        return None
-    merged: dict[Any, Any] = {}
-    for source in reversed(declared):
-        merged.update(source)
-    return {key: _copy_containers(value) for key, value in merged.items()}
-
-
-def _copy_containers(value: Any) -> Any:
-    """Copy dicts and lists of a declaration; types, operators and the like are shared."""
-    if type(value) is dict:
-        return {key: _copy_containers(item) for key, item in value.items()}
-    if type(value) is list:
-        return [_copy_containers(item) for item in value]
-    return value
-
-
-def _unite_lists(option: str, bases: tuple[type, ...], namespace: Mapping[str, Any]) -> list[Any]:
-    united: list[Any] = []
-    for source in (*(getattr(base, option, None) for base in bases), namespace.get(option)):
-        united += [item for item in source or () if item not in united]
-    return united
-
-
-def _merge_indexes(bases: tuple[type, ...], namespace: Mapping[str, Any]) -> list[Any]:
-    """What the class declares, then what its bases do, base by base."""
-    merged: list[Any] = []
-    for source in (namespace.get("indexes"), *(getattr(base, "indexes", None) for base in bases)):
-        merged += [_copy_containers(entry) for entry in source or () if entry not in merged]
-    return merged
-
-
-def compile_class(cls: Any) -> None:
-    """Check a class's merged declaration and set its `__mongokit__`.
-
-    Args:
-        cls: A `SchemaDocument` class.
-
-    Raises:
-        See `SchemaProperties`.
-    """
-    name = cls.__name__
-    structure = cls.structure
-    if structure is not None and not isinstance(structure, dict):
-        raise StructureError(f"{name}.structure must be a dict instance")
-    if cls.migration_handler is not None and cls.use_schemaless:
-        raise OptionConflictError(
-            "You cannot set a migration_handler with use_schemaless set to True"
-        )
-    authorized = tuple(type(None) if t is None else t for t in cls.authorized_types)
-    tree = None
-    if structure is not None:
-        tree = build(
-            name,
-            structure,
-            authorized,
-            autorefs=bool(cls.use_autorefs),
-            i18n=frozenset(normalize_path(path) for path in cls.i18n),
-        )
-        _check_paths(cls, tree)
-    check_indexes(cls, tree)
-    cls.__mongokit__ = Model(
-        cls,
-        tree,
-        is_document=bool(cls._is_document),
-        required=list(cls.required_fields),
-        validators={path: _callables(value) for path, value in cls.validators.items()},
-        defaults=dict(cls.default_values),
-        i18n=list(cls.i18n),
-        schemaless=bool(cls.use_schemaless),
-        dotted=bool(cls.use_dot_notation),
-        type_field=cls.type_field,
-    )
-    cls._declared = _declaration(cls)
-    _note_references(cls)
-    if cls.use_dot_notation and tree is not None:
-        _add_field_properties(cls, tree)
-
-
-def _note_references(cls: Any) -> None:
-    """Tell the classes concerned that this one references others."""
-    model: Model = cls.__mongokit__
-    for node in model.references.nodes:
-        if isinstance(node.target, type):
-            node.target._is_referenced = True  # type: ignore[attr-defined]
-    if model.has_references and not cls.lazy_autorefs:
-        cls._fetches_references = True
-        for base in cls.__mro__:  # reading a base may yield documents of this class
-            field = getattr(base, "type_field", None)
-            if field and field in (getattr(base, "structure", None) or ()):
-                base._fetches_references = True
-
-
-def compile_again_if_changed(cls: Any) -> None:
-    """Compile a class anew if its declaration was changed after it was made.
-
-    Code that adds a field to `User.structure` and registers the class again relies on it.
-
-    Args:
-        cls: A `SchemaDocument` class.
-    """
-    if cls.__dict__.get("_declared") != _declaration(cls):
-        compile_class(cls)
-
-
-def _declaration(cls: Any) -> tuple[Any, ...]:
-    options = (
-        *("use_schemaless", "use_dot_notation", "use_autorefs", "type_field", "migration_handler"),
-        *_MERGED_DICTS,
-        *_UNITED_LISTS,
-        "indexes",
-    )
-    return tuple(_copy_containers(getattr(cls, option)) for option in options)
-
-
-def _callables(declared: Any) -> list[Callable[[Any], Any]]:
-    return list(declared) if isinstance(declared, (list, tuple)) else [declared]
-
-
-def _check_paths(cls: Any, tree: Node) -> None:
-    for descriptor, paths, through_lists in (
-        ("required_fields", cls.required_fields, True),
-        ("default_values", cls.default_values, False),
-        ("validators", cls.validators, True),
-        ("i18n", cls.i18n, True),
-    ):
-        for path in paths:
-            if find(tree, path, through_lists=through_lists) is None:
-                raise ValueError(f"Error in {descriptor}: can't find {path} in structure")
-
-
-# Dot notation. Declared fields are read through properties, which cost a tenth of `__getattr__`.
-
-
-class _FieldProperty(property):
-    """A declared field as an attribute; never hides another attribute of the class."""
-
-
-def _add_field_properties(cls: Any, tree: Node) -> None:
-    fields = dict(tree.fields) if isinstance(tree, MappingNode) else {}
-    for name, node in {"_id": ScalarNode("_id", object), **fields}.items():
-        present = getattr(cls, name, None)
-        if name.isidentifier() and (present is None or isinstance(present, _FieldProperty)):
-            if present is None and hasattr(cls, name):
-                continue
-            setattr(cls, name, _FieldProperty(_reader(cls, name, node)))
-
-
-def _reader(cls: Any, name: str, node: Node) -> Callable[[Any], Any]:
-    if isinstance(node, I18nNode):
-        return lambda doc: _read_i18n(doc, name)
-    if any(path.startswith(f"{name}.") for path in cls.i18n):
-        return lambda doc: _read_above_i18n(doc, name)
-    containers = (MappingNode, KeyedNode, ListNode, AnyNode)
-    if isinstance(node, containers) or (
-        isinstance(node, ScalarNode) and issubclass(node.kind, (dict, list))
-    ):
-        return lambda doc: _read_container(doc, name)
-
-    def read(doc: Any) -> Any:
-        try:
-            return doc[name]
-        except KeyError:
-            return _plain_attribute(doc, name)
-
-    return read
-
-
-def _read_container(doc: Any, name: str) -> Any:
-    try:
-        value = doc[name]
-    except KeyError:
-        return _plain_attribute(doc, name)
-    kind = type(value)
-    if kind is dict:
-        value = DotedDict(value)
-        dict.__setitem__(doc, name, value)
-    elif kind is list and value and type(value[0]) is dict:
-        # In place: somebody may hold the list already.
-        value[:] = [to_dotted(item) for item in value]
-    return value
-
-
-def _read_i18n(doc: Any, name: str) -> Any:
-    value = dict.get(doc, name, _plain_attribute)
-    if value is _plain_attribute:
-        return _plain_attribute(doc, name)
-    if not isinstance(value, dict):
-        return value
-    return dict.get(value, doc._current_lang, dict.get(value, doc._fallback_lang))
-
-
-def _read_above_i18n(doc: Any, name: str) -> Any:
-    value = dict.get(doc, name, _plain_attribute)
-    if value is _plain_attribute:
-        return _plain_attribute(doc, name)
-    translated = in_languages(value, doc, name)
-    if translated is not value:
-        dict.__setitem__(doc, name, translated)
-    return translated
-
-
-def _plain_attribute(doc: Any, name: str) -> Any:
-    """What stands under `name` in the instance itself, for a field that the document lacks."""
-    try:
-        return doc.__dict__[name]
-    except KeyError:
-        _no_attribute(doc, name)
-
-
-def _no_attribute(doc: Any, name: str) -> NoReturn:
-    raise AttributeError(
-        f"{type(doc).__name__!r} object has no attribute {name!r}", name=name, obj=doc
-    )
 
 
 class SchemaDocument(dict[str, Any], metaclass=SchemaProperties):
@@ -566,15 +274,15 @@ class SchemaDocument(dict[str, Any], metaclass=SchemaProperties):
             AttributeError: There is no such field, or the class has no dot notation.
         """
         if type(self).use_dot_notation and dict.__contains__(self, name):
-            return _read_container(self, name)
-        _no_attribute(self, name)
+            return read_container(self, name)
+        return no_attribute(self, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set the field `name` under dot notation, if there is one; else a plain attribute."""
         cls = type(self)
-        if cls.use_dot_notation and _is_free(cls, name):
+        if cls.use_dot_notation and is_free(cls, name):
             if dict.__contains__(self, name):
-                _write_field(self, name, value)
+                write_field(self, name, value)
                 return
             if cls.dot_notation_warning:
                 logger.warning("%s: %s is not a field: it will not be stored", cls.__name__, name)
@@ -585,7 +293,7 @@ class SchemaDocument(dict[str, Any], metaclass=SchemaProperties):
     def __delattr__(self, name: str) -> None:
         """Remove the field `name` under dot notation, if there is one; else a plain attribute."""
         cls = type(self)
-        if cls.use_dot_notation and _is_free(cls, name) and dict.__contains__(self, name):
+        if cls.use_dot_notation and is_free(cls, name) and dict.__contains__(self, name):
             dict.__delitem__(self, name)
         elif name in self.__dict__:
             del self.__dict__[name]
@@ -694,25 +402,6 @@ def _add_missing(target: dict[str, Any], skeleton: dict[str, Any]) -> None:
             present = dict.__getitem__(target, key)
             if isinstance(present, dict):
                 _add_missing(present, value)
-
-
-def _is_free(cls: type, name: str) -> bool:
-    """Whether `name` is no attribute of the class, other than a field's own."""
-    for base in cls.__mro__:
-        if name in base.__dict__:
-            return isinstance(base.__dict__[name], _FieldProperty)
-    return True
-
-
-def _write_field(doc: Any, name: str, value: Any) -> None:
-    if name not in type(doc).__mongokit__.i18n:
-        doc[name] = value
-        return
-    values = dict.get(doc, name)
-    if not isinstance(values, dict):
-        values = {}
-        dict.__setitem__(doc, name, values)
-    values[doc._current_lang] = value
 
 
 def _clone(doc: Any, content: dict[str, Any], attributes: dict[str, Any]) -> Any:

@@ -1,0 +1,158 @@
+"""Dot notation on documents: declared fields as attributes.
+
+They are read through properties, which cost a tenth of `__getattr__`; that one is left for fields
+that are not declared, or whose names are no identifiers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from mongokit.dotted import DotedDict, in_languages, to_dotted
+from mongokit.schema import (
+    AnyNode,
+    I18nNode,
+    KeyedNode,
+    ListNode,
+    MappingNode,
+    Node,
+    ScalarNode,
+)
+
+
+class FieldProperty(property):
+    """A declared field as an attribute; never hides another attribute of the class."""
+
+
+def add_field_properties(cls: Any, tree: Node) -> None:
+    """Make the declared fields of a class attributes, where nothing else has their name.
+
+    Args:
+        cls: A `SchemaDocument` class with dot notation.
+        tree: Its schema tree.
+    """
+    fields = dict(tree.fields) if isinstance(tree, MappingNode) else {}
+    for name, node in {"_id": ScalarNode("_id", object), **fields}.items():
+        present = getattr(cls, name, None)
+        if name.isidentifier() and (present is None or isinstance(present, FieldProperty)):
+            if present is None and hasattr(cls, name):
+                continue
+            setattr(cls, name, FieldProperty(_reader(cls, name, node)))
+
+
+def _reader(cls: Any, name: str, node: Node) -> Callable[[Any], Any]:
+    if isinstance(node, I18nNode):
+        return lambda doc: _read_i18n(doc, name)
+    if any(path.startswith(f"{name}.") for path in cls.i18n):
+        return lambda doc: _read_above_i18n(doc, name)
+    containers = (MappingNode, KeyedNode, ListNode, AnyNode)
+    if isinstance(node, containers) or (
+        isinstance(node, ScalarNode) and issubclass(node.kind, (dict, list))
+    ):
+        return lambda doc: read_container(doc, name)
+
+    def read(doc: Any) -> Any:
+        try:
+            return doc[name]
+        except KeyError:
+            return _plain_attribute(doc, name)
+
+    return read
+
+
+def read_container(doc: Any, name: str) -> Any:
+    """Return a field that may hold dicts, which become `DotedDict`s in place first.
+
+    Args:
+        doc: The document.
+        name: The field.
+
+    Raises:
+        AttributeError: There is no such field, nor a plain attribute of the name.
+    """
+    try:
+        value = doc[name]
+    except KeyError:
+        return _plain_attribute(doc, name)
+    kind = type(value)
+    if kind is dict:
+        value = DotedDict(value)
+        dict.__setitem__(doc, name, value)
+    elif kind is list and value and type(value[0]) is dict:
+        # In place: somebody may hold the list already.
+        value[:] = [to_dotted(item) for item in value]
+    return value
+
+
+def _read_i18n(doc: Any, name: str) -> Any:
+    value = dict.get(doc, name, _plain_attribute)
+    if value is _plain_attribute:
+        return _plain_attribute(doc, name)
+    if not isinstance(value, dict):
+        return value
+    return dict.get(value, doc._current_lang, dict.get(value, doc._fallback_lang))
+
+
+def _read_above_i18n(doc: Any, name: str) -> Any:
+    value = dict.get(doc, name, _plain_attribute)
+    if value is _plain_attribute:
+        return _plain_attribute(doc, name)
+    translated = in_languages(value, doc, name)
+    if translated is not value:
+        dict.__setitem__(doc, name, translated)
+    return translated
+
+
+def _plain_attribute(doc: Any, name: str) -> Any:
+    """What stands under `name` in the instance itself, for a field that the document lacks."""
+    try:
+        return doc.__dict__[name]
+    except KeyError:
+        no_attribute(doc, name)
+
+
+def no_attribute(doc: Any, name: str) -> NoReturn:
+    """Raise the AttributeError that Python raises itself for a missing attribute.
+
+    Args:
+        doc: The document.
+        name: The missing name.
+
+    Raises:
+        AttributeError: Always.
+    """
+    raise AttributeError(
+        f"{type(doc).__name__!r} object has no attribute {name!r}", name=name, obj=doc
+    )
+
+
+def is_free(cls: type, name: str) -> bool:
+    """Return whether `name` is no attribute of the class, other than a field's own.
+
+    Args:
+        cls: A `SchemaDocument` class.
+        name: The name.
+    """
+    for base in cls.__mro__:
+        if name in base.__dict__:
+            return isinstance(base.__dict__[name], FieldProperty)
+    return True
+
+
+def write_field(doc: Any, name: str, value: Any) -> None:
+    """Set a field; of one with several languages, the value in the current language.
+
+    Args:
+        doc: The document.
+        name: The field.
+        value: Its value.
+    """
+    if name not in type(doc).__mongokit__.i18n:
+        doc[name] = value
+        return
+    values = dict.get(doc, name)
+    if not isinstance(values, dict):
+        values = {}
+        dict.__setitem__(doc, name, values)
+    values[doc._current_lang] = value

@@ -1,0 +1,215 @@
+"""What a class declares: merged with what it inherits, checked, and compiled, once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mongokit.attributes import add_field_properties
+from mongokit.compiler import Model
+from mongokit.errors import (
+    DuplicateI18nError,
+    DuplicateRequiredError,
+    OptionConflictError,
+    StructureError,
+)
+from mongokit.indexes import check_indexes
+from mongokit.schema import Node, build, find, normalize_path
+
+_MERGED_DICTS = ("structure", "default_values", "validators")
+_UNITED_LISTS = ("required_fields", "i18n", "authorized_types")
+
+
+class SchemaProperties(type):
+    """The metaclass of documents: merges what is inherited, checks it, builds the tree.
+
+    Raises:
+        StructureError, BadKeyError, AuthorizedTypeError, TypeError: The structure is malformed.
+        ValueError: A path that no structure has.
+        DuplicateRequiredError, DuplicateI18nError: A path that stands twice.
+        OptionConflictError: Options that contradict each other.
+
+    Example:
+        >>> class Point(SchemaDocument):
+        ...     structure = {"x": float, "y": float}
+        >>> Point()
+        {'x': None, 'y': None}
+    """
+
+    def __new__(
+        mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **kwargs: Any
+    ) -> SchemaProperties:
+        """Make the class."""
+        if "__mongokit_of__" in namespace:  # a manager: the class it wraps is complete already
+            return super().__new__(mcs, name, bases, namespace, **kwargs)
+        _check_declaration(name, namespace)
+        for option in _MERGED_DICTS:
+            if (merged := _merge_dicts(option, bases, namespace)) is not None:
+                namespace[option] = merged
+        for option in _UNITED_LISTS:
+            namespace[option] = _unite_lists(option, bases, namespace)
+        namespace["i18n"] = [normalize_path(path) for path in namespace["i18n"]]
+        namespace["indexes"] = _merge_indexes(bases, namespace)
+        cls = super().__new__(mcs, name, bases, namespace, **kwargs)
+        compile_class(cls)
+        return cls
+
+
+DocumentProperties = SchemaProperties
+
+
+def _check_declaration(name: str, namespace: Mapping[str, Any]) -> None:
+    structure = namespace.get("structure")
+    if structure is not None and not isinstance(structure, dict):
+        raise StructureError(f"{name}.structure must be a dict instance")
+    if isinstance(namespace.get("required"), (list, tuple, set)):
+        raise StructureError(
+            f"{name}: `required` is not an option; declare required fields in `required_fields`"
+        )
+    for option, error in (
+        ("required_fields", DuplicateRequiredError),
+        ("i18n", DuplicateI18nError),
+    ):
+        paths = list(namespace.get(option) or ())
+        twice = [path for index, path in enumerate(paths) if path in paths[:index]]
+        if twice:
+            raise error(f"duplicate {option} : {twice}")
+    if namespace.get("atomic_save"):
+        raise DeprecationWarning("atomic_save is not supported: a save replaces the whole document")
+
+
+def _merge_dicts(
+    option: str, bases: tuple[type, ...], namespace: Mapping[str, Any]
+) -> dict[Any, Any] | None:
+    """What the bases declare, then what the class does; the class wins, then the earlier base."""
+    sources = [namespace.get(option), *(getattr(base, option, None) for base in bases)]
+    declared = [source for source in sources if source is not None]
+    if not declared:
+        return None
+    merged: dict[Any, Any] = {}
+    for source in reversed(declared):
+        merged.update(source)
+    return {key: _copy_containers(value) for key, value in merged.items()}
+
+
+def _copy_containers(value: Any) -> Any:
+    """Copy dicts and lists of a declaration; types, operators and the like are shared."""
+    if type(value) is dict:
+        return {key: _copy_containers(item) for key, item in value.items()}
+    if type(value) is list:
+        return [_copy_containers(item) for item in value]
+    return value
+
+
+def _unite_lists(option: str, bases: tuple[type, ...], namespace: Mapping[str, Any]) -> list[Any]:
+    united: list[Any] = []
+    for source in (*(getattr(base, option, None) for base in bases), namespace.get(option)):
+        united += [item for item in source or () if item not in united]
+    return united
+
+
+def _merge_indexes(bases: tuple[type, ...], namespace: Mapping[str, Any]) -> list[Any]:
+    """What the class declares, then what its bases do, base by base."""
+    merged: list[Any] = []
+    for source in (namespace.get("indexes"), *(getattr(base, "indexes", None) for base in bases)):
+        merged += [_copy_containers(entry) for entry in source or () if entry not in merged]
+    return merged
+
+
+def compile_class(cls: Any) -> None:
+    """Check a class's merged declaration and set its `__mongokit__`.
+
+    Args:
+        cls: A `SchemaDocument` class.
+
+    Raises:
+        See `SchemaProperties`.
+    """
+    name = cls.__name__
+    structure = cls.structure
+    if structure is not None and not isinstance(structure, dict):
+        raise StructureError(f"{name}.structure must be a dict instance")
+    if cls.migration_handler is not None and cls.use_schemaless:
+        raise OptionConflictError(
+            "You cannot set a migration_handler with use_schemaless set to True"
+        )
+    authorized = tuple(type(None) if t is None else t for t in cls.authorized_types)
+    tree = None
+    if structure is not None:
+        tree = build(
+            name,
+            structure,
+            authorized,
+            autorefs=bool(cls.use_autorefs),
+            i18n=frozenset(normalize_path(path) for path in cls.i18n),
+        )
+        _check_paths(cls, tree)
+    check_indexes(cls, tree)
+    cls.__mongokit__ = Model(
+        cls,
+        tree,
+        is_document=bool(cls._is_document),
+        required=list(cls.required_fields),
+        validators={path: _callables(value) for path, value in cls.validators.items()},
+        defaults=dict(cls.default_values),
+        i18n=list(cls.i18n),
+        schemaless=bool(cls.use_schemaless),
+        dotted=bool(cls.use_dot_notation),
+        type_field=cls.type_field,
+    )
+    cls._declared = _declaration(cls)
+    _note_references(cls)
+    if cls.use_dot_notation and tree is not None:
+        add_field_properties(cls, tree)
+
+
+def _note_references(cls: Any) -> None:
+    """Tell the classes concerned that this one references others."""
+    model: Model = cls.__mongokit__
+    for node in model.references.nodes:
+        if isinstance(node.target, type):
+            node.target._is_referenced = True  # type: ignore[attr-defined]
+    if model.has_references and not cls.lazy_autorefs:
+        cls._fetches_references = True
+        for base in cls.__mro__:  # reading a base may yield documents of this class
+            field = getattr(base, "type_field", None)
+            if field and field in (getattr(base, "structure", None) or ()):
+                base._fetches_references = True
+
+
+def compile_again_if_changed(cls: Any) -> None:
+    """Compile a class anew if its declaration was changed after it was made.
+
+    Code that adds a field to `User.structure` and registers the class again relies on it.
+
+    Args:
+        cls: A `SchemaDocument` class.
+    """
+    if cls.__dict__.get("_declared") != _declaration(cls):
+        compile_class(cls)
+
+
+def _declaration(cls: Any) -> tuple[Any, ...]:
+    options = (
+        *("use_schemaless", "use_dot_notation", "use_autorefs", "type_field", "migration_handler"),
+        *_MERGED_DICTS,
+        *_UNITED_LISTS,
+        "indexes",
+    )
+    return tuple(_copy_containers(getattr(cls, option)) for option in options)
+
+
+def _callables(declared: Any) -> list[Callable[[Any], Any]]:
+    return list(declared) if isinstance(declared, (list, tuple)) else [declared]
+
+
+def _check_paths(cls: Any, tree: Node) -> None:
+    for descriptor, paths, through_lists in (
+        ("required_fields", cls.required_fields, True),
+        ("default_values", cls.default_values, False),
+        ("validators", cls.validators, True),
+        ("i18n", cls.i18n, True),
+    ):
+        for path in paths:
+            if find(tree, path, through_lists=through_lists) is None:
+                raise ValueError(f"Error in {descriptor}: can't find {path} in structure")
