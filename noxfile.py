@@ -33,6 +33,7 @@ PROGRAMS = Path(sys.executable).parent
 nox.options.sessions = ["mappers", "oldest_flask"]
 nox.options.error_on_missing_interpreters = False
 nox.options.default_venv_backend = "virtualenv"
+nox.options.download_python = "never"
 nox.options.reuse_existing_virtualenvs = True
 
 # pyenv's own commands answer only for the versions that are switched on: show nox all of them.

@@ -167,7 +167,6 @@ def test_with_transaction_tries_again_after_a_transient_error(
 def test_a_change_stream_tells_what_happened(
     any_col: Collection[Doc], watched: Callable[[Collection[Doc]], Any]
 ) -> None:
-    any_col.insert_one({"_id": 0})
     pipeline = [{"$match": {"ns.db": any_col.database.name}}]
 
     with watched(any_col).watch(pipeline, full_document="updateLookup") as stream:
@@ -192,7 +191,6 @@ def _next_within(stream: ChangeStream[Doc], tries: int = 200) -> Doc | None:
 
 
 def test_a_change_stream_starts_again_after_a_change(any_col: Collection[Doc]) -> None:
-    any_col.insert_one({"_id": 0})
     with any_col.watch(max_await_time_ms=50) as stream:
         assert stream.try_next() is None
         any_col.insert_many([{"_id": 1}, {"_id": 2}])

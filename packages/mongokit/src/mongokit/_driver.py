@@ -7,19 +7,40 @@ PyMongo 4.9 and 4.20; the tests were run on 4.9, 4.11, 4.13, 4.16 and 4.20.
 
 from __future__ import annotations
 
+import logging
+import struct
 from collections import deque
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import bson
+from bson import raw_bson
+from bson.raw_bson import RawBSONDocument
+from pymongo import MongoClient
+from pymongo.cursor import Cursor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from pymongo import MongoClient
-    from pymongo.cursor import Cursor
+    from bson.codec_options import CodecOptions
 
 T = TypeVar("T")
+D = TypeVar("D", bound=Mapping[str, Any])
 
 # MongoDB manual, Limits and Thresholds: the maximum BSON document size is 16 mebibytes.
 DEFAULT_MAX_BSON_SIZE = 16 * 1024 * 1024
+
+# What is decoded at a time: so many documents, or as many as reach this size in bytes.
+CHUNK_COUNT = 64
+CHUNK_SIZE = 64 * 1024
+# A reply that is smaller in bytes is decoded whole, by the driver.
+CHUNKED_FROM = 16 * 1024
+
+_DOCUMENT = 3  # BSON specification: the type of an element that is a document
+_length_at = struct.Struct("<i").unpack_from
+_RAW_ARRAYS: Any = getattr(raw_bson, "_RAW_ARRAY_BSON_OPTIONS", None)
+_array_of_documents_to_buffer: Any = getattr(bson, "_array_of_documents_to_buffer", None)
+_command_log = logging.getLogger("pymongo.command")
 
 _QUERY_NAMES = (
     *("_spec", "_skip", "_limit", "_empty", "_max_time_ms"),
@@ -86,6 +107,232 @@ def documents(
             # Compared at each step: a rewind between two documents gives the cursor a new buffer.
             while buffer and cursor._data is buffer:
                 yield convert(buffer.popleft())
+
+
+class ChunkedCursor(Cursor[D]):
+    """PyMongo's cursor, which can decode the documents of a batch a few at a time.
+
+    PyMongo decodes a whole batch, up to 16 MiB, before it hands out the first document. All of
+    them are alive then: the collector of cyclic garbage walks over them again and again, and none
+    is in the processor's cache any more when its turn comes. That costs more than the decoding.
+    Here the batch stays bytes, as for PyMongo's own `find_raw_batches`, and `_refresh`, which
+    the driver calls whenever its buffer is empty, decodes the next chunk before it asks the server
+    for another batch. All else is the driver's: which batches, limits, closing, errors.
+
+    The difference that can be seen: a document that can't be decoded is an error when its chunk
+    is reached, no longer when its batch is.
+
+    The driver decodes as ever where someone else is to see the reply as it is (command listeners,
+    debug logs, client-side encryption), where documents stay raw, and where this PyMongo is not
+    made as described.
+    """
+
+    _unpacking: bool = False
+    _unpacked: _Batch | None = None  # by the call of `_refresh` that is running
+    _rest: _Batch | None = None  # what is still to be decoded of the last batch
+
+    def _wants_chunks(self) -> bool:
+        """Whether this cursor's documents are decoded in chunks; not unless a subclass says so."""
+        return False
+
+    def _refresh(self) -> int:
+        if self._rest is not None and not self._data:
+            return self._next_chunk(self._rest)
+        self._unpacking = _CHUNKS_WORK and self._wants_chunks()
+        if not self._unpacking:
+            return super()._refresh()
+        try:
+            return super()._refresh()
+        finally:
+            # Also after an error: what the driver has put into its buffer will be handed out.
+            if self._data and self._unpacked is not None and self._unpacked.is_left:
+                self._rest = self._unpacked
+            self._unpacking = False
+            self._unpacked = None
+
+    def _next_chunk(self, batch: _Batch) -> int:
+        self._rest = None
+        try:
+            self._data = deque(batch.take())
+        except BaseException:
+            self.close()  # as the driver does
+            raise
+        if batch.is_left:
+            self._rest = batch
+        return len(self._data)
+
+    def _unpack_response(
+        self,
+        response: Any,
+        cursor_id: int | None,
+        codec_options: CodecOptions[Any],
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
+        # Called inside `_refresh`, as often as the driver tries: only the last result counts.
+        self._unpacked = None
+        if self._unpacking and self._may_chunk(response, codec_options):
+            split = _split(response.raw_command_response(), codec_options)
+            if split is not None:
+                reply, self._unpacked = split
+                return [reply]
+        return super()._unpack_response(response, cursor_id, codec_options, *args, **kwargs)
+
+    def _may_chunk(self, response: Any, codec_options: CodecOptions[Any]) -> bool:
+        """Whether nobody but this cursor is to see what is in the reply, and it is worth it."""
+        client: Any = self.collection.database.client
+        listeners = client._event_listeners
+        return (
+            len(response.raw_command_response()) >= CHUNKED_FROM
+            and not self._explain
+            and not issubclass(codec_options.document_class, RawBSONDocument)
+            and not client._encrypter
+            and listeners is not None
+            and not listeners.enabled_for_commands
+            and not _command_log.isEnabledFor(logging.DEBUG)
+        )
+
+    @property
+    def alive(self) -> bool:
+        """Whether there may be more documents, as PyMongo says it.
+
+        Example:
+            >>> db.users.find().alive
+            True
+        """
+        return self._rest is not None or super().alive
+
+    def rewind(self) -> Self:
+        """Start again from the first document.
+
+        Example:
+            >>> users = db.users.find().sort("name")
+            >>> users.next()["name"], users.rewind().next()["name"]
+            ('Ada', 'Ada')
+        """
+        self._rest = None
+        super().rewind()
+        return self
+
+
+class _Batch:
+    """The documents of a batch, of which the driver sees the first chunk, and the whole length.
+
+    Args:
+        stream: The documents as BSON, one after the other.
+        ends: Where each chunk ends there.
+        count: The number of documents.
+        options: How they are decoded.
+
+    Raises:
+        bson.errors.InvalidBSON: One of the first chunk can't be decoded.
+    """
+
+    __slots__ = ("_count", "_ends", "_first", "_options", "_start", "_stream")
+
+    def __init__(
+        self, stream: bytes, ends: deque[int], count: int, options: CodecOptions[Any]
+    ) -> None:
+        self._stream = memoryview(stream)
+        self._options = options
+        self._start = 0
+        self._ends = ends
+        self._count = count
+        self._first = self.take() if ends else []
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Any]:
+        first, self._first = self._first, []  # not kept alive by the batch
+        return iter(first)
+
+    @property
+    def is_left(self) -> bool:
+        return bool(self._ends)
+
+    def take(self) -> list[Any]:
+        """Return the next chunk, decoded."""
+        start, self._start = self._start, self._ends.popleft()
+        return bson.decode_all(self._stream[start : self._start], self._options)
+
+
+def _chunks_of(array: bytes) -> tuple[deque[int], int] | None:
+    """Return where each chunk of an array's documents ends, and the number of documents.
+
+    The ends are those in the stream of documents, which has no keys between them. None means that
+    the array is malformed, or not all of documents: PyMongo 4.9 crashes on such a one when it
+    makes a stream of it.
+    """
+    ends: deque[int] = deque()
+    find = array.find
+    at, end = 4, len(array) - 1
+    position = count = start = first = 0
+    while at < end:
+        value = find(0, at + 1) + 1
+        if array[at] != _DOCUMENT or not 0 < value <= end - 4:
+            return None
+        size = _length_at(array, value)[0]
+        at = value + size
+        if size < 5 or at > end:
+            return None
+        position += size
+        count += 1
+        if count - first == CHUNK_COUNT or position - start >= CHUNK_SIZE:
+            ends.append(position)
+            start, first = position, count
+    if start < position:
+        ends.append(position)
+    return ends, count
+
+
+def _split(
+    payload: bytes | memoryview, options: CodecOptions[Any]
+) -> tuple[dict[str, Any], _Batch] | None:
+    """Return a cursor's reply with its documents as a `_Batch`, and that; None for any other."""
+    raw = RawBSONDocument(payload, _RAW_ARRAYS)  # its arrays are bytes
+    cursor = raw.get("cursor")
+    if not isinstance(cursor, RawBSONDocument):
+        return None
+    key = "firstBatch" if "firstBatch" in cursor else "nextBatch"
+    array = cursor.get(key)
+    if not isinstance(array, (bytes, memoryview)):
+        return None
+    chunks = _chunks_of(bytes(array))
+    if chunks is None:
+        return None
+    batch = _Batch(_array_of_documents_to_buffer(array), *chunks, options)
+    reply = {name: _plain(value) for name, value in raw.items() if name != "cursor"}
+    reply["cursor"] = {name: _plain(value) for name, value in cursor.items() if name != key}
+    reply["cursor"][key] = batch
+    return reply, batch
+
+
+def _plain(value: Any) -> Any:
+    """Decode what the driver keeps of a reply, such as the session's cluster time."""
+    return bson.decode(value.raw) if isinstance(value, RawBSONDocument) else value
+
+
+def _is_as_known() -> bool:
+    """Whether this PyMongo has all the private names that `ChunkedCursor` needs, as they were."""
+    refreshing = [getattr(Cursor, name, None) for name in ("next", "_next_batch")]
+    return (
+        all("_refresh" in _names_in(function) for function in refreshing)
+        and "unpack_response" in _names_in(getattr(Cursor, "_unpack_response", None))
+        and _RAW_ARRAYS is not None
+        and _array_of_documents_to_buffer is not None
+        and {"_data", "_explain", "_retrieved"} <= _names_in(getattr(Cursor, "__init__", None))
+        and {"_encrypter", "_event_listeners"} <= _names_in(MongoClient.__init__)
+    )
+
+
+def _names_in(function: Any) -> set[str]:
+    """The names of attributes and globals in a function's body."""
+    code = getattr(function, "__code__", None)
+    return set() if code is None else set(code.co_names)
+
+
+_CHUNKS_WORK = _is_as_known()
 
 
 def count(cursor: Cursor[Any], with_limit_and_skip: bool = False) -> int:

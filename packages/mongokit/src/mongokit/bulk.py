@@ -36,12 +36,10 @@ def insert_many(
         raise TypeError("documents must not be empty")
     bad: dict[int, list[Failure]] = {}
     contents: list[Any] = []  # what is sent
-    owners: dict[int, dict[str, Any]] = {}  # by position there: who gets the `_id` when stored
+    owners: dict[int, Document] = {}  # by position there: who gets the `_id` when stored
     check, options = _quick_check(binding), binding.options
     for index, each in enumerate(given):
         if check is not None and type(each) is dict and 0 < check(each, options) <= LARGE:
-            if "_id" not in each:
-                owners[len(contents)] = each  # gets its `_id` from the driver
             contents.append(each)
             continue
         document, size = _checked(binding, each, index, bad)
@@ -53,27 +51,29 @@ def insert_many(
             contents.append(prepared(document, new_id, size))
     if bad and (ordered or not contents):
         raise BulkValidationError(bad, total=len(given))
-    documents = [owner for owner in owners.values() if isinstance(owner, Document)]
-    stored = [True] * len(contents)
+    # Plain content is sent as it is, and gets its `_id` from the driver.
+    without_id = [
+        at for at, each in enumerate(contents) if type(each) is dict and "_id" not in each
+    ]
+    refused: range | set[int] = range(0)
     cause: Exception | None = None
     try:
-        with _saving_references(binding, documents, session):
+        with _saving_references(binding, list(owners.values()), session):
             binding.collection.insert_many(contents, ordered=ordered, session=session)
     except BulkWriteError as error:
         cause = error
-        for problem in error.details["writeErrors"]:
-            stored[problem["index"]] = False
-        if ordered and False in stored:
-            first = stored.index(False)
-            stored[first:] = [False] * (len(stored) - first)
+        refused = {problem["index"] for problem in error.details["writeErrors"]}
+        if ordered and refused:
+            refused = range(min(refused), len(contents))
     except BaseException:
-        _take_back_ids(owners)
+        _take_back_ids(contents, without_id)
         raise
-    ids = [content["_id"] for content, is_stored in zip(contents, stored, strict=True) if is_stored]
+    ids = [content["_id"] for at, content in enumerate(contents) if at not in refused]
     for at, owner in owners.items():
-        if stored[at]:
+        if at not in refused:
             dict.__setitem__(owner, "_id", contents[at]["_id"])
-    _take_back_ids({at: owner for at, owner in owners.items() if not stored[at]})
+    if refused:
+        _take_back_ids(contents, [at for at in without_id if at in refused])
     if bad:
         raise BulkValidationError(bad, total=len(given), inserted_ids=ids) from cause
     if cause is not None:
@@ -81,11 +81,10 @@ def insert_many(
     return ids
 
 
-def _take_back_ids(owners: dict[int, dict[str, Any]]) -> None:
+def _take_back_ids(contents: list[Any], positions: list[int]) -> None:
     """Leave content that was not stored as it was: the driver gave it an `_id`."""
-    for owner in owners.values():
-        if type(owner) is dict:
-            owner.pop("_id", None)
+    for at in positions:
+        contents[at].pop("_id", None)
 
 
 def bulk_write(

@@ -17,6 +17,7 @@ Nothing else in the package executes generated source.
 from __future__ import annotations
 
 import linecache
+import re
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from datetime import datetime
@@ -187,7 +188,8 @@ class _Generator:
         cls = model.document_class
         self.names["MISSING"] = explain.MISSING
         self.names["encode"] = bson.encode
-        self.write(0, "def check(doc, options):")
+        first = len(self.lines)
+        self.write(0, "")  # becomes the `def`, when it is known what the body names
         self.write(
             1, f"n = {max(1, self._fixed_size(model.tree) // 4)}  # characters, at four bytes each"
         )
@@ -212,6 +214,17 @@ class _Generator:
         self.write(1, "except Exception:")
         self.write(2, "return 0  # `explain` finds out why")
         self.write(1, "return 4 * n")
+        self.lines[first] = f"def check({self._locals(self.lines[first:])}):"
+
+    def _locals(self, body: list[str]) -> str:
+        """Return the parameters; their defaults make locals of what `body` compares with.
+
+        A local is found faster than a global, and than a builtin.
+        """
+        types = sorted(name for name in self.names if name.startswith("type_"))
+        used = set(re.findall(r"\w+", "\n".join(body)))
+        names = [name for name in ("type", "len", "dict", "list", *types) if name in used]
+        return ", ".join(["doc", "options", *(f"{name}={name}" for name in names)])
 
     def _is_reachable(self) -> bool:
         """Whether each required path is a node of this class's own tree."""
@@ -254,9 +267,14 @@ class _Generator:
             known_id = f"len({var}) - ('_id' in {var})" if top else f"len({var})"
             self.write(depth, f"if {known_id} != {len(own)}: return 0")
             for key in own:
-                value = self.variable()
-                self.write(depth, f"{value} = {var}[{key!r}]")
-                self._check_value(node.fields[key], value, depth)
+                value, read = self.variable(), f"{var}[{key!r}]"
+                child = node.fields[key]
+                if isinstance(child, ScalarNode):
+                    required = child.path in self.required
+                    self._check_scalar(child, value, depth, required=required, read=read)
+                else:
+                    self.write(depth, f"{value} = {read}")
+                    self._check_value(child, value, depth)
         for key in node.fields:
             if key in ALWAYS_KNOWN:
                 self._check_optional(node.fields[key], key, var, depth, None)
@@ -378,11 +396,18 @@ class _Generator:
                 f"if {var} is None or (not {var} and isinstance({var}, CONTAINERS)): return 0",
             )
 
-    def _check_scalar(self, node: ScalarNode, var: str, depth: int, *, required: bool) -> None:
+    def _check_scalar(
+        self, node: ScalarNode, var: str, depth: int, *, required: bool, read: str | None = None
+    ) -> None:
+        """Write the check of the value in `var`, or of what `read` is, which goes there first.
+
+        A value of the declared type itself, the common case, costs one comparison.
+        """
         kind = self.constant("type", node.kind)
         accepts = self.constant("accepts", node.accepts) if len(node.accepts) > 1 else kind
         if issubclass(node.kind, (str, bytes)):
-            self.write(depth, f"if type({var}) is {kind}: n += len({var})")
+            first = f"{var} := {read}" if read else var
+            self.write(depth, f"if type({first}) is {kind}: n += len({var})")
             if required:
                 self.write(depth, f"elif isinstance({var}, {accepts}): n += len({var})")
                 self.write(depth, "else: return 0")
@@ -391,10 +416,18 @@ class _Generator:
                 self.write(depth + 1, f"if not isinstance({var}, {accepts}): return 0")
                 self.write(depth + 1, f"n += len({var})")
             return
-        none = "" if required else f"{var} is not None and "
-        wrong = f"type({var}) is not {kind} and {none}not isinstance({var}, {accepts})"
+        is_container = issubclass(node.kind, (dict, list, tuple))
+        if read and is_container:
+            self.write(depth, f"{var} = {read}")
+        first = read if read and not is_container else var
+        if required:
+            wrong = f"type({first}) is not {kind} and not isinstance({first}, {accepts})"
+        else:
+            again = f"({var} := {read})" if first == read else var
+            none = f"{again} is not None and not isinstance({var}, {accepts})"
+            wrong = f"type({first}) is not {kind} and {none}"
         self.write(depth, f"if {wrong}: return 0")
-        if issubclass(node.kind, (dict, list, tuple)):
+        if is_container:
             if required:
                 self.write(depth, f"if not {var}: return 0")
             if self.model.is_document:

@@ -33,7 +33,7 @@ class Wrapper(Protocol[D_co]):
         """Yield the cursor's documents; the fastest way for this class of documents."""
 
 
-class Cursor(LegacyCursor[D]):
+class Cursor(_driver.ChunkedCursor[D], LegacyCursor[D]):
     """PyMongo's cursor, whose results are documents of one class.
 
     A cursor that `collection.find()` makes without `wrap=` gives plain dicts, as PyMongo's does.
@@ -47,12 +47,18 @@ class Cursor(LegacyCursor[D]):
     _wrap: Wrapper[D] | None = None
     _partial: bool = False
     _stream: Iterator[D] | None = None
+    _keeps_all: bool = False  # what is read now goes into one list
 
     def _wrapped(self, wrap: Wrapper[D] | None, *, partial: bool) -> Cursor[D]:
         """Set what makes the documents, and whether the query leaves out fields."""
         self._wrap = wrap
         self._partial = partial
         return self
+
+    def _wants_chunks(self) -> bool:
+        # Plain dicts come as from PyMongo; references are fetched for a whole batch; and nothing is
+        # gained where all documents are kept.
+        return self._wrap is not None and not self._keeps_all and not self._wrap.per_batch
 
     if TYPE_CHECKING:
         # All these return the cursor itself; PyMongo annotates its own class.
@@ -154,7 +160,11 @@ class Cursor(LegacyCursor[D]):
         if wrap is None:
             return super().to_list(length)
         self._stream = None
-        raw: Any = super().to_list(length)
+        self._keeps_all = True
+        try:
+            raw: Any = super().to_list(length)
+        finally:
+            self._keeps_all = False
         return list(wrap.hydrate_all(raw, partial=self._partial, session=self.session))
 
     def rewind(self) -> Cursor[D]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import uuid as uuid_module
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from re import Pattern
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -33,6 +32,7 @@ from mongokit.schema_document import (
     as_failure,
     bound,
     check,
+    check_by_walking,
     set_binding,
 )
 
@@ -499,13 +499,19 @@ def validated_size(document: Document, *, auto_migrate: bool = False) -> int:
     Raises:
         See `Document.validate`.
     """
+    model = type(document).__mongokit__
+    binding = document._binding
+    options = UNBOUND_OPTIONS if binding is None else binding.options
     try:
-        size = check(document, _options_of(document))
+        if document.raise_validation_errors:  # `check` in one call less: all documents come here
+            size = model.check(document, options) or check_by_walking(document, options)
+        else:
+            size = check(document, options)
     except StructureError as error:
         raise _explained(document, error) from error.__cause__
     if size > LARGE:
-        _check_size(document, bson.encode(stored_form(document), False, _options_of(document)))
-    if type(document).__mongokit__.has_references:
+        _check_size(document, bson.encode(stored_form(document), False, options))
+    if model.has_references:
         references.validate_referenced(document, auto_migrate=auto_migrate)
     return size
 
@@ -571,23 +577,27 @@ def save_document(
     session = options.pop("session", None)
     if not safe:
         options.setdefault("w", 0)
-    write_concern, rest = write_concern_from(options)
-    if rest:
-        raise TypeError(f"save() got unexpected arguments: {', '.join(sorted(rest))}")
     target = binding.collection
-    if write_concern is not None:
-        target = target.with_options(write_concern=write_concern)
+    if options:
+        write_concern, rest = write_concern_from(options)
+        if rest:
+            raise TypeError(f"save() got unexpected arguments: {', '.join(sorted(rest))}")
+        if write_concern is not None:
+            target = target.with_options(write_concern=write_concern)
     must_validate = validate if validate is not None else not document.skip_validation
     must_validate = must_validate or document.migration_handler is not None
-    has_references = type(document).__mongokit__.has_references
-    with Saving(document, session) if has_references else nullcontext() as saving:
-        if saving is not None and must_validate:
+    if not type(document).__mongokit__.has_references:
+        size = _validated_by_its_class(document) if must_validate else sys.maxsize
+        new_id = _new_id(document, uuid)
+        store(document, target, prepared(document, new_id, size), new_id, session)
+        return
+    with Saving(document, session) as saving:
+        if must_validate:
             saving.fetch_assigned()
         size = _validated_by_its_class(document) if must_validate else sys.maxsize
         new_id = _new_id(document, uuid)
         content = prepared(document, new_id, size)
-        if saving is not None:
-            saving.write_referenced(new_id)
+        saving.write_referenced(new_id)
         store(document, target, content, new_id, session)
 
 

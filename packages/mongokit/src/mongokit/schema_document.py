@@ -345,19 +345,31 @@ def check(doc: SchemaDocument, options: CodecOptions[Any]) -> int:
     Raises:
         See `SchemaDocument.validate`.
     """
-    cls = type(doc)
-    raising = doc.raise_validation_errors
-    if not raising:
+    if not doc.raise_validation_errors:
         doc.__dict__["validation_errors"] = {}
-    bound = cls.__mongokit__.check(doc, options)
-    if bound:
-        return bound
-    found = list(cls.__mongokit__.failures(doc, options))
+    return type(doc).__mongokit__.check(doc, options) or check_by_walking(doc, options)
+
+
+def check_by_walking(doc: SchemaDocument, options: CodecOptions[Any]) -> int:
+    """Do the rest of `check`, when the compiled check was not sure.
+
+    Args:
+        doc: The document.
+        options: How values that the declaration leaves open are encoded.
+
+    Returns:
+        What says that nothing is known of the size.
+
+    Raises:
+        See `SchemaDocument.validate`.
+    """
+    found = list(type(doc).__mongokit__.failures(doc, options))
+    raising = doc.raise_validation_errors
     if not found or not raising:
         for error in found:
             path = error.path if isinstance(error, SchemaDocumentError) else None
             doc.validation_errors.setdefault(path, []).append(error)
-        return sys.maxsize  # the quick check was not sure, so nothing is known of the size
+        return sys.maxsize
     first = found[0]
     if isinstance(first, SchemaDocumentError):
         first.errors = [as_failure(error) for error in found]
