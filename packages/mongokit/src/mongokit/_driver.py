@@ -36,7 +36,9 @@ CHUNK_SIZE = 64 * 1024
 # A reply that is smaller in bytes is decoded whole, by the driver.
 CHUNKED_FROM = 16 * 1024
 
-_DOCUMENT = 3  # BSON specification: the type of an element that is a document
+# BSON specification: the type of an element that is a document, and an empty one's length.
+_DOCUMENT = 3
+_SMALLEST = 5
 _length_at = struct.Struct("<i").unpack_from
 _RAW_ARRAYS: Any = getattr(raw_bson, "_RAW_ARRAY_BSON_OPTIONS", None)
 _array_of_documents_to_buffer: Any = getattr(bson, "_array_of_documents_to_buffer", None)
@@ -265,23 +267,25 @@ def _chunks_of(array: bytes) -> tuple[deque[int], int] | None:
     makes a stream of it.
     """
     ends: deque[int] = deque()
-    find = array.find
-    at, end = 4, len(array) - 1
-    position = count = start = first = 0
-    while at < end:
-        value = find(0, at + 1) + 1
-        if array[at] != _DOCUMENT or not 0 < value <= end - 4:
-            return None
-        size = _length_at(array, value)[0]
-        at = value + size
-        if size < 5 or at > end:
-            return None
-        position += size
-        count += 1
-        if count - first == CHUNK_COUNT or position - start >= CHUNK_SIZE:
-            ends.append(position)
-            start, first = position, count
-    if start < position:
+    find, length_at, end = array.find, _length_at, len(array) - 1
+    at, position, count, full, far = 4, 0, 0, CHUNK_COUNT, CHUNK_SIZE
+    try:
+        while at < end:
+            value = find(0, at + 1) + 1  # after the key
+            size = length_at(array, value)[0]
+            if array[at] != _DOCUMENT or size < _SMALLEST:
+                return None
+            at = value + size
+            position += size
+            count += 1
+            if count == full or position >= far:
+                ends.append(position)
+                full, far = count + CHUNK_COUNT, position + CHUNK_SIZE
+    except struct.error:  # it ends inside an element
+        return None
+    if at != end:
+        return None
+    if position and (not ends or ends[-1] < position):
         ends.append(position)
     return ends, count
 
