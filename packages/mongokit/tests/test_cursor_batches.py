@@ -537,7 +537,7 @@ def test_a_driver_that_works_another_way_is_noticed(
     assert not _driver._is_as_known()
 
 
-@pytest.mark.parametrize("name", ["_RAW_ARRAYS", "_array_of_documents_to_buffer"])
+@pytest.mark.parametrize("name", ["_array_of_documents_to_buffer"])
 def test_a_name_that_is_missing_is_noticed(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setattr(_driver, name, None)
 

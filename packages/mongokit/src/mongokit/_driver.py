@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import bson
-from bson import raw_bson
 from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 from pymongo.cursor import Cursor
@@ -36,11 +35,16 @@ CHUNK_SIZE = 64 * 1024
 # A reply that is smaller in bytes is decoded whole, by the driver.
 CHUNKED_FROM = 16 * 1024
 
-# BSON specification: the type of an element that is a document, and an empty one's length.
+# BSON specification, 1.1: types of elements, what a value of a fixed size takes in bytes, and the
+# types whose value begins with its length.
 _DOCUMENT = 3
+_ARRAY = 4
+_VALUE_SIZES = {1: 8, 6: 0, 7: 12, 8: 1, 9: 8, 10: 0, 16: 4, 17: 8, 18: 8, 19: 16}
+_STRINGS = {2, 13, 14}
 _SMALLEST = 5
-_length_at = struct.Struct("<i").unpack_from
-_RAW_ARRAYS: Any = getattr(raw_bson, "_RAW_ARRAY_BSON_OPTIONS", None)
+_EMPTY = b"\5\0\0\0\0"
+_LENGTH = struct.Struct("<i")
+_length_at = _LENGTH.unpack_from
 _array_of_documents_to_buffer: Any = getattr(bson, "_array_of_documents_to_buffer", None)
 _command_log = logging.getLogger("pymongo.command")
 
@@ -221,7 +225,7 @@ class _Batch:
     """The documents of a batch, of which the driver sees the first chunk, and the whole length.
 
     Args:
-        stream: The documents as BSON, one after the other.
+        array: The documents as an array of BSON.
         ends: Where each chunk ends there.
         count: The number of documents.
         options: How they are decoded.
@@ -230,14 +234,14 @@ class _Batch:
         bson.errors.InvalidBSON: One of the first chunk can't be decoded.
     """
 
-    __slots__ = ("_count", "_ends", "_first", "_options", "_start", "_stream")
+    __slots__ = ("_array", "_count", "_ends", "_first", "_options", "_start")
 
     def __init__(
-        self, stream: bytes, ends: deque[int], count: int, options: CodecOptions[Any]
+        self, array: memoryview, ends: deque[int], count: int, options: CodecOptions[Any]
     ) -> None:
-        self._stream = memoryview(stream)
+        self._array = array
         self._options = options
-        self._start = 0
+        self._start = _LENGTH.size
         self._ends = ends
         self._count = count
         self._first = self.take() if ends else []
@@ -256,65 +260,105 @@ class _Batch:
     def take(self) -> list[Any]:
         """Return the next chunk, decoded."""
         start, self._start = self._start, self._ends.popleft()
-        return bson.decode_all(self._stream[start : self._start], self._options)
+        elements = self._array[start : self._start]
+        # Copied as an array of its own: a copy that fits into the processor's cache, and into
+        # memory that the process has already, costs next to nothing; one of a whole batch does.
+        array = b"".join((_LENGTH.pack(len(elements) + _SMALLEST), elements, b"\0"))
+        return bson.decode_all(_array_of_documents_to_buffer(array), self._options)
 
 
-def _chunks_of(array: bytes) -> tuple[deque[int], int] | None:
+def _chunks_of(array: memoryview) -> tuple[deque[int], int] | None:
     """Return where each chunk of an array's documents ends, and the number of documents.
 
-    The ends are those in the stream of documents, which has no keys between them. None means that
-    the array is malformed, or not all of documents: PyMongo 4.9 crashes on such a one when it
-    makes a stream of it.
+    None means that the array is malformed, or not all of documents: PyMongo 4.9 crashes on such a
+    one when it makes a stream of it.
     """
     ends: deque[int] = deque()
-    find, length_at, end = array.find, _length_at, len(array) - 1
-    at, position, count, full, far = 4, 0, 0, CHUNK_COUNT, CHUNK_SIZE
+    length_at, end = _length_at, len(array) - 1
+    at, count, full, far = _LENGTH.size, 0, CHUNK_COUNT, CHUNK_SIZE
+    digits, longer = 1, 10  # a key is its index in decimal
     try:
         while at < end:
-            value = find(0, at + 1) + 1  # after the key
+            if count == longer:
+                digits, longer = digits + 1, longer * 10
+            value = at + digits + 2
             size = length_at(array, value)[0]
-            if array[at] != _DOCUMENT or size < _SMALLEST:
+            if array[at] != _DOCUMENT or array[value - 1] or size < _SMALLEST:
                 return None
             at = value + size
-            position += size
             count += 1
-            if count == full or position >= far:
-                ends.append(position)
-                full, far = count + CHUNK_COUNT, position + CHUNK_SIZE
+            if count == full or at >= far:
+                ends.append(at)
+                full, far = count + CHUNK_COUNT, at + CHUNK_SIZE
     except struct.error:  # it ends inside an element
         return None
     if at != end:
         return None
-    if position and (not ends or ends[-1] < position):
-        ends.append(position)
+    if count and (not ends or ends[-1] < at):
+        ends.append(at)
     return ends, count
+
+
+def _elements(document: memoryview) -> Iterator[tuple[int, str, int, int]]:
+    """Yield type, name, start and end of each value in a document of BSON.
+
+    Ends early at a type that no reply of a server has.
+    """
+    at, end = _LENGTH.size, len(document) - 1
+    while at < end:
+        name, _, _ = bytes(document[at + 1 : at + 65]).partition(b"\0")
+        kind, start = document[at], at + 2 + len(name)
+        if kind in (_DOCUMENT, _ARRAY):
+            at = start + _length_at(document, start)[0]
+        elif kind in _STRINGS:
+            at = start + _LENGTH.size + _length_at(document, start)[0]
+        elif kind in _VALUE_SIZES:
+            at = start + _VALUE_SIZES[kind]
+        else:
+            return
+        yield kind, name.decode("utf-8", "replace"), start, at
 
 
 def _split(
     payload: bytes | memoryview, options: CodecOptions[Any]
 ) -> tuple[dict[str, Any], _Batch] | None:
-    """Return a cursor's reply with its documents as a `_Batch`, and that; None for any other."""
-    raw = RawBSONDocument(payload, _RAW_ARRAYS)  # its arrays are bytes
-    cursor = raw.get("cursor")
-    if not isinstance(cursor, RawBSONDocument):
+    """Return a cursor's reply with its documents as a `_Batch`, and that; None for any other.
+
+    The batch is found in the reply's bytes and stays there: what is decoded is the reply with an
+    empty array in its place.
+    """
+    reply = memoryview(payload)
+    try:
+        cursor = next(
+            (found for found in _elements(reply) if found[:2] == (_DOCUMENT, "cursor")), None
+        )
+        if cursor is None:
+            return None
+        _, _, outer, outer_end = cursor
+        found = next(
+            (
+                (name, outer + start, outer + end)
+                for kind, name, start, end in _elements(reply[outer:outer_end])
+                if kind == _ARRAY and name in ("firstBatch", "nextBatch")
+            ),
+            None,
+        )
+    except struct.error:  # it ends inside an element
         return None
-    key = "firstBatch" if "firstBatch" in cursor else "nextBatch"
-    array = cursor.get(key)
-    if not isinstance(array, (bytes, memoryview)):
+    if found is None:
         return None
-    chunks = _chunks_of(bytes(array))
+    key, start, end = found
+    array = reply[start:end]
+    chunks = _chunks_of(array)
     if chunks is None:
         return None
-    batch = _Batch(_array_of_documents_to_buffer(array), *chunks, options)
-    reply = {name: _plain(value) for name, value in raw.items() if name != "cursor"}
-    reply["cursor"] = {name: _plain(value) for name, value in cursor.items() if name != key}
-    reply["cursor"][key] = batch
-    return reply, batch
-
-
-def _plain(value: Any) -> Any:
-    """Decode what the driver keeps of a reply, such as the session's cluster time."""
-    return bson.decode(value.raw) if isinstance(value, RawBSONDocument) else value
+    batch = _Batch(array, *chunks, options)
+    rest = bytearray(b"".join((reply[:start], _EMPTY, reply[end:])))
+    for place in (0, outer):
+        _LENGTH.pack_into(rest, place, _length_at(rest, place)[0] - (end - start) + _SMALLEST)
+    plain: dict[str, Any] = bson.decode(bytes(rest))
+    plain["cursor"][key] = batch
+    return plain, batch
 
 
 def _is_as_known() -> bool:
@@ -323,7 +367,6 @@ def _is_as_known() -> bool:
     return (
         all("_refresh" in _names_in(function) for function in refreshing)
         and "unpack_response" in _names_in(getattr(Cursor, "_unpack_response", None))
-        and _RAW_ARRAYS is not None
         and _array_of_documents_to_buffer is not None
         and {"_data", "_explain", "_retrieved"} <= _names_in(getattr(Cursor, "__init__", None))
         and {"_encrypter", "_event_listeners"} <= _names_in(MongoClient.__init__)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -37,9 +37,11 @@ def insert_many(
     bad: dict[int, list[Failure]] = {}
     contents: list[Any] = []  # what is sent
     owners: dict[int, Document] = {}  # by position there: who gets the `_id` when stored
-    check, options = _quick_check(binding), binding.options
-    for index, each in enumerate(given):
-        if check is not None and type(each) is dict and 0 < check(each, options) <= LARGE:
+    plain = _plain_and_valid(binding, given)
+    if all(plain):
+        contents = given
+    for index, each in enumerate(given) if contents is not given else ():
+        if plain[index]:
             contents.append(each)
             continue
         document, size = _checked(binding, each, index, bad)
@@ -52,28 +54,28 @@ def insert_many(
     if bad and (ordered or not contents):
         raise BulkValidationError(bad, total=len(given))
     # Plain content is sent as it is, and gets its `_id` from the driver.
-    without_id = [
-        at for at, each in enumerate(contents) if type(each) is dict and "_id" not in each
-    ]
+    without_id = [each for each in contents if type(each) is dict and "_id" not in each]
     refused: range | set[int] = range(0)
     cause: Exception | None = None
     try:
         with _saving_references(binding, list(owners.values()), session):
-            binding.collection.insert_many(contents, ordered=ordered, session=session)
+            result = binding.collection.insert_many(contents, ordered=ordered, session=session)
+            ids = result.inserted_ids
     except BulkWriteError as error:
         cause = error
         refused = {problem["index"] for problem in error.details["writeErrors"]}
         if ordered and refused:
             refused = range(min(refused), len(contents))
+        ids = [content["_id"] for at, content in enumerate(contents) if at not in refused]
     except BaseException:
-        _take_back_ids(contents, without_id)
+        _take_back_ids(without_id)
         raise
-    ids = [content["_id"] for at, content in enumerate(contents) if at not in refused]
     for at, owner in owners.items():
         if at not in refused:
             dict.__setitem__(owner, "_id", contents[at]["_id"])
     if refused:
-        _take_back_ids(contents, [at for at in without_id if at in refused])
+        not_stored = {id(contents[at]) for at in refused}
+        _take_back_ids([each for each in without_id if id(each) in not_stored])
     if bad:
         raise BulkValidationError(bad, total=len(given), inserted_ids=ids) from cause
     if cause is not None:
@@ -81,10 +83,10 @@ def insert_many(
     return ids
 
 
-def _take_back_ids(contents: list[Any], positions: list[int]) -> None:
+def _take_back_ids(contents: list[Any]) -> None:
     """Leave content that was not stored as it was: the driver gave it an `_id`."""
-    for at in positions:
-        contents[at].pop("_id", None)
+    for content in contents:
+        content.pop("_id", None)
 
 
 def bulk_write(
@@ -125,12 +127,18 @@ def bulk_write(
     return result
 
 
-def _quick_check(binding: Binding[Any]) -> Callable[[Any, Any], int] | None:
-    """Return the compiled check, if plain content that passes it can be sent as it is."""
+def _plain_and_valid(binding: Binding[Any], given: list[Any]) -> list[bool]:
+    """Tell of each thing whether it is plain content that passes and can be sent as it is."""
     model, cls = binding.model, binding.document_class
-    if not binding.is_plain or model.to_bson or model.type_key:
-        return None
-    return model.check if cls.validate is Document.validate else None
+    if (
+        not binding.is_plain
+        or model.to_bson
+        or model.type_key
+        or cls.validate is not Document.validate
+    ):
+        return [False] * len(given)
+    check, options = model.check, binding.options
+    return [type(each) is dict and 0 < check(each, options) <= LARGE for each in given]
 
 
 @contextmanager

@@ -266,15 +266,20 @@ class _Generator:
         else:
             known_id = f"len({var}) - ('_id' in {var})" if top else f"len({var})"
             self.write(depth, f"if {known_id} != {len(own)}: return 0")
+            texts: list[str] = []
             for key in own:
                 value, read = self.variable(), f"{var}[{key!r}]"
                 child = node.fields[key]
                 if isinstance(child, ScalarNode):
                     required = child.path in self.required
-                    self._check_scalar(child, value, depth, required=required, read=read)
+                    self._check_scalar(
+                        child, value, depth, required=required, read=read, texts=texts
+                    )
                 else:
                     self.write(depth, f"{value} = {read}")
                     self._check_value(child, value, depth)
+            if texts:
+                self.write(depth, f"n += {' + '.join(f'len({text})' for text in texts)}")
         for key in node.fields:
             if key in ALWAYS_KNOWN:
                 self._check_optional(node.fields[key], key, var, depth, None)
@@ -397,24 +402,34 @@ class _Generator:
             )
 
     def _check_scalar(
-        self, node: ScalarNode, var: str, depth: int, *, required: bool, read: str | None = None
+        self,
+        node: ScalarNode,
+        var: str,
+        depth: int,
+        *,
+        required: bool,
+        read: str | None = None,
+        texts: list[str] | None = None,
     ) -> None:
         """Write the check of the value in `var`, or of what `read` is, which goes there first.
 
-        A value of the declared type itself, the common case, costs one comparison.
+        A value of the declared type itself, the common case, costs one comparison. Where `texts` is
+        given, a text is added to it, and its length is left to the caller.
         """
         kind = self.constant("type", node.kind)
         accepts = self.constant("accepts", node.accepts) if len(node.accepts) > 1 else kind
         if issubclass(node.kind, (str, bytes)):
             first = f"{var} := {read}" if read else var
-            self.write(depth, f"if type({first}) is {kind}: n += len({var})")
+            self.write(depth, f"if type({first}) is not {kind}:")
             if required:
-                self.write(depth, f"elif isinstance({var}, {accepts}): n += len({var})")
-                self.write(depth, "else: return 0")
-            else:
-                self.write(depth, f"elif {var} is not None:")
                 self.write(depth + 1, f"if not isinstance({var}, {accepts}): return 0")
-                self.write(depth + 1, f"n += len({var})")
+            else:
+                self.write(depth + 1, f"if {var} is None: {var} = ''")
+                self.write(depth + 1, f"elif not isinstance({var}, {accepts}): return 0")
+            if texts is None:
+                self.write(depth, f"n += len({var})")
+            else:
+                texts.append(var)
             return
         is_container = issubclass(node.kind, (dict, list, tuple))
         if read and is_container:
@@ -478,6 +493,11 @@ class _Generator:
     def _check_list(self, node: ListNode, var: str, depth: int) -> None:
         value = self.variable()
         self.write(depth, f"n += {self._fixed_size(node.item) // 4} * len({var})")
+        if isinstance(node.item, ScalarNode) and node.item.kind is str:
+            # All items at once, unless there is a None among them, or something wrong.
+            self.write(depth, f"try: n += len(''.join({var}))")
+            self.write(depth, "except TypeError:")
+            depth += 1
         self.write(depth, f"for {value} in {var}:")
         before = len(self.lines)
         self._check_value(node.item, value, depth + 1, item=True)
