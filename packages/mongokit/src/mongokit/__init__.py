@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from bson import DBRef, ObjectId
 
+from mongokit.annotations import field
 from mongokit.collection import Collection
 from mongokit.connection import (
     Connection,
@@ -31,6 +32,7 @@ from mongokit.database import Database
 from mongokit.declaration import DocumentProperties, SchemaProperties
 from mongokit.document import Document
 from mongokit.dotted import DotCollapsedDict, DotedDict, DotExpandedDict, i18nDotedDict
+from mongokit.embedded import Embedded
 from mongokit.errors import (
     AuthorizedTypeError,
     AutoReferenceError,
@@ -61,7 +63,7 @@ from mongokit.errors import (
     ValidationError,
     i18nError,
 )
-from mongokit.helpers import fromtimestamp, totimestamp
+from mongokit.helpers import fromtimestamp, totimestamp, utcnow
 from mongokit.i18n import i18n
 from mongokit.indexes import (
     INDEX_ALL,
@@ -76,7 +78,7 @@ from mongokit.indexes import (
 )
 from mongokit.manager import Documents
 from mongokit.migration import DocumentMigration
-from mongokit.operators import IS, NOT, OR, SchemaOperator
+from mongokit.operators import IS, NOT, OR, AnyOf, SchemaOperator
 from mongokit.schema_document import SchemaDocument
 from mongokit.types import CustomType, Set
 
@@ -96,6 +98,7 @@ __all__ = [
     "IS",
     "NOT",
     "OR",
+    "AnyOf",
     "AuthorizedTypeError",
     "AutoReferenceError",
     "BadIndexError",
@@ -120,6 +123,7 @@ __all__ = [
     "DuplicateDefaultValueError",
     "DuplicateI18nError",
     "DuplicateRequiredError",
+    "Embedded",
     "EvalException",
     "Failure",
     "InvalidDocument",
@@ -147,11 +151,13 @@ __all__ = [
     "UpdateQueryError",
     "ValidationError",
     "VersionedDocument",
+    "field",
     "fromtimestamp",
     "i18n",
     "i18nDotedDict",
     "i18nError",
     "totimestamp",
+    "utcnow",
 ]
 
 # Imported at their first use: an application that has no files or revisions needs none of them.

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from mongokit.compiler import default_value
 from mongokit.dotted import DotedDict, in_languages, to_dotted
+from mongokit.nearest import near_name
 from mongokit.schema import (
     AnyNode,
+    EmbeddedNode,
     I18nNode,
     KeyedNode,
     ListNode,
@@ -46,6 +49,8 @@ def _reader(cls: Any, name: str, node: Node) -> Callable[[Any], Any]:
         return lambda doc: _read_i18n(doc, name)
     if any(path.startswith(f"{name}.") for path in cls.i18n):
         return lambda doc: _read_above_i18n(doc, name)
+    if node.none is not None and (embed := _embedder(node)) is not None:
+        return lambda doc: _read_embedded(doc, name, embed)
     containers = (MappingNode, KeyedNode, ListNode, AnyNode)
     if isinstance(node, containers) or (
         isinstance(node, ScalarNode) and issubclass(node.kind, (dict, list))
@@ -59,6 +64,61 @@ def _reader(cls: Any, name: str, node: Node) -> Callable[[Any], Any]:
             return _plain_attribute(doc, name)
 
     return read
+
+
+def _embedder(node: Node) -> Callable[[Any, bool], Any] | None:
+    """Return what makes documents of the dicts at an annotated node, in place where it can.
+
+    It takes the value, and whether the program made it.
+    """
+    match node:
+        case EmbeddedNode():
+            cls = node.document_class
+
+            def embed(value: Any, made: bool) -> Any:
+                if type(value) is not dict and not isinstance(value, DotedDict):
+                    return value
+                document = cls.__new__(cls)
+                dict.update(document, value)
+                if made:
+                    document.__dict__["_made"] = True
+                return document
+
+            return embed
+        case ListNode():
+            item = _embedder(node.item)
+
+            def embed_items(value: Any, made: bool) -> Any:
+                if item is not None and type(value) is list:
+                    for index, each in enumerate(value):
+                        if type(each) is dict:
+                            value[index] = item(each, made)
+                return value
+
+            return item and embed_items
+        case KeyedNode():
+            inner = _embedder(node.value)
+
+            def embed_values(value: Any, made: bool) -> Any:
+                if inner is not None and isinstance(value, dict):
+                    for key, each in dict.items(value):
+                        if type(each) is dict or type(each) is DotedDict:
+                            dict.__setitem__(value, key, inner(each, made))
+                return value
+
+            return inner and embed_values
+    return None
+
+
+def _read_embedded(doc: Any, name: str, embed: Callable[[Any, bool], Any]) -> Any:
+    try:
+        value = doc[name]
+    except KeyError:
+        return _plain_attribute(doc, name)
+    embedded = embed(value, doc._made or name in doc._added)
+    if embedded is not value:
+        dict.__setitem__(doc, name, embedded)
+    return embedded
 
 
 def read_container(doc: Any, name: str) -> Any:
@@ -105,10 +165,24 @@ def _read_above_i18n(doc: Any, name: str) -> Any:
 
 
 def _plain_attribute(doc: Any, name: str) -> Any:
-    """What stands under `name` in the instance itself, for a field that the document lacks."""
+    """What stands for a field that the document lacks.
+
+    That is what stands under `name` in the instance itself, or in an annotated class the default:
+    the document may be older than the field.
+    """
     try:
         return doc.__dict__[name]
     except KeyError:
+        model = type(doc).__mongokit__
+        if model.lenient and name in model.defaults:
+            value = default_value(model.defaults[name])
+            if isinstance(value, (dict, list, set)):
+                dict.__setitem__(doc, name, value)  # what is put into it shall be stored
+            return value
+        if model.lenient and isinstance(model.tree, MappingNode):
+            node = model.tree.fields.get(name)
+            if node is not None and node.none:
+                return None
         no_attribute(doc, name)
 
 
@@ -138,6 +212,27 @@ def is_free(cls: type, name: str) -> bool:
         if name in base.__dict__:
             return isinstance(base.__dict__[name], FieldProperty)
     return True
+
+
+def write_missing(doc: Any, name: str, value: Any) -> None:
+    """Set a field that a document of an annotated class lacks.
+
+    Args:
+        doc: The document.
+        name: The field.
+        value: Its value.
+
+    Raises:
+        AttributeError: The class declares no such field.
+    """
+    tree = type(doc).__mongokit__.tree
+    declared = tree.fields if isinstance(tree, MappingNode) else {}
+    if name in declared:
+        write_field(doc, name, value)
+        return
+    near = near_name(name, declared)
+    hint = f": did you mean {near}?" if near else ""
+    raise AttributeError(f"{name} is not a field of {type(doc).__name__}{hint}", name=name, obj=doc)
 
 
 def write_field(doc: Any, name: str, value: Any) -> None:

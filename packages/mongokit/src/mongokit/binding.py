@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import bson
 
-from mongokit import _driver, migration, references
+from mongokit import _driver, migration, references, tracking
 from mongokit.schema_document import fill, set_binding
 
 if TYPE_CHECKING:
@@ -94,6 +94,8 @@ class Binding(Generic[D]):
                 fill(made, doc)
             elif gen_skel:
                 _update(made, self.model.construct())
+            if self.model.lenient:
+                tracking.made(made)
             return made
         languages = {} if lang == fallback_lang == "en" else _languages(lang, fallback_lang)
         return cls(doc=doc, gen_skel=gen_skel, collection=self.collection, **languages)
@@ -226,6 +228,7 @@ class Binding(Generic[D]):
         field = cls.type_field
         if field in raw:  # what is stored stays as it is
             dict.__setitem__(document, field, raw[field])
+        tracking.read(document)
         return document
 
     def _for_type(self, raw: dict[str, Any]) -> Binding[D]:

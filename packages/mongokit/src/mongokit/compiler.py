@@ -48,11 +48,13 @@ from mongokit.schema import (
     ReferenceNode,
     ScalarNode,
     TupleNode,
+    UnionNode,
     find,
     normalize_path,
     walk,
 )
 from mongokit.types import CustomType
+from mongokit.validators import Constraint
 
 UNBOUND_OPTIONS: CodecOptions[dict[str, Any]] = DEFAULT_CODEC_OPTIONS.with_options(
     uuid_representation=UuidRepresentation.STANDARD
@@ -74,6 +76,8 @@ class Model:
         defaults: Path to default value.
         i18n: Paths of the fields with one value per language.
         schemaless: Whether undeclared and missing fields are allowed.
+        lenient: Whether stored data may be older than the class, as in annotated classes: fields
+            that are not required may be missing, undeclared ones that were read stay.
         dotted: Whether the class has dot notation.
         check: An upper bound on the BSON size of a valid document, else 0; generated.
         construct: Makes a new document's content; generated.
@@ -84,6 +88,8 @@ class Model:
         to_python: Makes the Python form of a stored document in place, or None.
         references: Where documents hold references, those of embedded documents included.
         has_references: Whether there is any such place.
+        has_checks: Whether items of lists and the like have validators of their own.
+        unwatched: Fields of a lenient class that may be set without anyone taking note of it.
         source: The generated source of `check` and `construct`.
     """
 
@@ -100,6 +106,7 @@ class Model:
         schemaless: bool,
         dotted: bool,
         type_field: str | None,
+        lenient: bool = False,
     ) -> None:
         self.document_class = document_class
         self.is_document = is_document
@@ -109,12 +116,20 @@ class Model:
         self.defaults = {normalize_path(path): value for path, value in defaults.items()}
         self.i18n = frozenset(i18n)
         self.schemaless = schemaless
+        self.lenient = lenient and not schemaless
         self.dotted = dotted
         self.type_field = type_field
         self.to_bson = None if tree is None else convert.to_bson(tree)
         self.to_python = None if tree is None else convert.to_python(tree)
         self.references = References(tree)
         self.has_references = bool(self.references)
+        self.has_checks = tree is not None and any(node.checks for node in walk(tree))
+        fields = tree.fields if isinstance(tree, MappingNode) else {}
+        self.unwatched = ALWAYS_KNOWN | {
+            name
+            for name, node in fields.items()
+            if not any(isinstance(each, EmbeddedNode) for each in walk(node))
+        }
         generated = _Generator(self)
         self.source = generated.source
         functions = _execute(self.source, generated.names, document_class.__qualname__)
@@ -122,7 +137,6 @@ class Model:
         self.construct: Callable[[], dict[str, Any]] = functions["construct"]
         self._skeleton: Callable[[], dict[str, Any]] = functions["skeleton"]
         self.wrap_nested: Callable[[Any], None] | None = functions.get("wrap_nested")
-        fields = tree.fields if isinstance(tree, MappingNode) else {}
         self.type_key = type_field if type_field in fields else None
 
     def skeleton(self) -> dict[str, Any]:
@@ -215,6 +229,23 @@ class _Generator:
         self.write(2, "return 0  # `explain` finds out why")
         self.write(1, "return 4 * n")
         self.lines[first] = f"def check({self._locals(self.lines[first:])}):"
+        if model.lenient and isinstance(model.tree, MappingNode):
+            self._check_some(model.tree)
+
+    def _check_some(self, tree: MappingNode) -> None:
+        """Write the check of a document that lacks declared fields, or has others."""
+        self.write(0, "")
+        self.write(0, "def check_some(doc, options, n):")
+        count = self.variable()
+        self.write(1, f"{count} = '_id' in doc")
+        for key in self._own(tree):
+            self._check_optional(tree.fields[key], key, "doc", 1, count)
+        self.write(1, f"if {count} != len(doc): return 0  # `explain` knows where they come from")
+        self.write(1, "return 4 * n")
+
+    @staticmethod
+    def _own(node: MappingNode) -> list[str]:
+        return [key for key in node.fields if key not in ALWAYS_KNOWN]
 
     def _locals(self, body: list[str]) -> str:
         """Return the parameters; their defaults make locals of what `body` compares with.
@@ -238,8 +269,10 @@ class _Generator:
         for path, functions in self.model.validators:
             node = self.model.tree and find(self.model.tree, path)
             value = self.variable()
-            names = [self.constant("validator", function) for function in functions]
-            passes = " and ".join(f"{name}({value})" for name in names)
+            passes = " and ".join(
+                _passes(function, self.constant("validator", function), value)
+                for function in functions
+            )
             if "." in path or isinstance(node, I18nNode):
                 self.names["present_values"] = explain._present_values
                 tree = self.constant("tree", self.model.tree)
@@ -256,7 +289,7 @@ class _Generator:
             self._check_keyed(tree, "doc", 2, skip_known=True)
 
     def _check_fields(self, node: MappingNode, var: str, depth: int, *, top: bool) -> None:
-        own = [key for key in node.fields if key not in ALWAYS_KNOWN]
+        own = self._own(node)
         if self.model.schemaless:
             count = self.variable()
             self.write(depth, f"{count} = 0")
@@ -265,13 +298,19 @@ class _Generator:
             self._check_undeclared(node, var, depth, count)
         else:
             known_id = f"len({var}) - ('_id' in {var})" if top else f"len({var})"
-            self.write(depth, f"if {known_id} != {len(own)}: return 0")
+            otherwise = "check_some(doc, options, n)" if top and self.model.lenient else "0"
+            if otherwise != "0":
+                # What has its own check for some fields of the top level only.
+                for key in node.fields:
+                    if key in ALWAYS_KNOWN:
+                        self._check_optional(node.fields[key], key, var, depth, None)
+            self.write(depth, f"if {known_id} != {len(own)}: return {otherwise}")
             texts: list[str] = []
             for key in own:
                 value, read = self.variable(), f"{var}[{key!r}]"
                 child = node.fields[key]
-                if isinstance(child, ScalarNode):
-                    required = child.path in self.required
+                if isinstance(child, ScalarNode) and not child.checks:
+                    required = child.path in self.required and not child.none
                     self._check_scalar(
                         child, value, depth, required=required, read=read, texts=texts
                     )
@@ -281,7 +320,7 @@ class _Generator:
             if texts:
                 self.write(depth, f"n += {' + '.join(f'len({text})' for text in texts)}")
         for key in node.fields:
-            if key in ALWAYS_KNOWN:
+            if key in ALWAYS_KNOWN and not (top and self.model.lenient):
                 self._check_optional(node.fields[key], key, var, depth, None)
 
     def _check_optional(
@@ -307,8 +346,19 @@ class _Generator:
             self.write(depth + 1, f"n += len(encode({rest}, False, options))")
 
     def _check_value(self, node: Node, var: str, depth: int, *, item: bool = False) -> None:
-        """Write what returns False unless the value in `var` passes `node`."""
-        required = not item and node.path in self.required
+        """Write what returns 0 unless the value in `var` surely passes `node`."""
+        required = not item and node.path in self.required and not node.none
+        if node.none and isinstance(node, (MappingNode, KeyedNode, ListNode, TupleNode)):
+            self.write(depth, f"if {var} is not None:")
+            depth += 1
+        elif node.none is False and not isinstance(node, ScalarNode):
+            self.write(depth, f"if {var} is None: return 0")
+        self._check_kind(node, var, depth, required=required)
+        for check in node.checks:
+            name = self.constant("validator", check)
+            self.write(depth, f"if {var} is not None and not {_passes(check, name, var)}: return 0")
+
+    def _check_kind(self, node: Node, var: str, depth: int, *, required: bool) -> None:
         match node:
             case ScalarNode():
                 self._check_scalar(node, var, depth, required=required)
@@ -327,6 +377,11 @@ class _Generator:
                     value = self.variable()
                     self.write(depth, f"{value} = {var}[{index}]")
                     self._check_value(child, value, depth, item=True)
+            case UnionNode():
+                takes = self.constant("union", _union_check(self.model, node))
+                self.write(depth, f"if {var} is not None and not {takes}({var}, options): return 0")
+                self.write(depth, f"if {var}: n += len(encode({{'': {var}}}, False, options))")
+                self._refuse_empty(var, depth, required=required)
             case I18nNode():
                 self._check_container(var, depth, "dict", required=required)
                 value = self.variable()
@@ -418,10 +473,14 @@ class _Generator:
         """
         kind = self.constant("type", node.kind)
         accepts = self.constant("accepts", node.accepts) if len(node.accepts) > 1 else kind
+        no_none = required or node.none is False
+        if node.refuses:
+            self._check_number(node, var, depth, read or var, no_none=no_none)
+            return
         if issubclass(node.kind, (str, bytes)):
             first = f"{var} := {read}" if read else var
             self.write(depth, f"if type({first}) is not {kind}:")
-            if required:
+            if no_none:
                 self.write(depth + 1, f"if not isinstance({var}, {accepts}): return 0")
             else:
                 self.write(depth + 1, f"if {var} is None: {var} = ''")
@@ -435,7 +494,7 @@ class _Generator:
         if read and is_container:
             self.write(depth, f"{var} = {read}")
         first = read if read and not is_container else var
-        if required:
+        if no_none:
             wrong = f"type({first}) is not {kind} and not isinstance({first}, {accepts})"
         else:
             again = f"({var} := {read})" if first == read else var
@@ -447,6 +506,23 @@ class _Generator:
                 self.write(depth, f"if not {var}: return 0")
             if self.model.is_document:
                 self.write(depth, f"if {var}: n += len(encode({{'': {var}}}, False, options))")
+
+    def _check_number(
+        self, node: ScalarNode, var: str, depth: int, read: str, *, no_none: bool
+    ) -> None:
+        """Write the check of an annotated number: no bool, and no int that BSON can't hold."""
+        kind = self.constant("type", node.kind)
+        takes = self.constant("takes", _number_check(node))
+        given = read if read == var else f"{var} := {read}"
+        none = "" if no_none else f"{var} is not None and "
+        if node.kind is int:
+            self.write(depth, f"if type({given}) is {kind}:")
+            self.write(depth + 1, f"if not {-(2**63)} <= {var} <= {2**63 - 1}: return 0")
+            self.write(depth, f"elif {none}not {takes}({var}): return 0")
+        else:
+            self.write(
+                depth, f"if type({given}) is not {kind} and {none}not {takes}({var}): return 0"
+            )
 
     def _check_container(self, var: str, depth: int, kind: str, *, required: bool) -> None:
         self.names |= {"DICTS": _DICTS, "LISTS": _LISTS}
@@ -493,7 +569,8 @@ class _Generator:
     def _check_list(self, node: ListNode, var: str, depth: int) -> None:
         value = self.variable()
         self.write(depth, f"n += {self._fixed_size(node.item) // 4} * len({var})")
-        if isinstance(node.item, ScalarNode) and node.item.kind is str:
+        item = node.item
+        if isinstance(item, ScalarNode) and item.kind is str and not item.checks:
             # All items at once, unless there is a None among them, or something wrong.
             self.write(depth, f"try: n += len(''.join({var}))")
             self.write(depth, "except TypeError:")
@@ -583,6 +660,8 @@ class _Generator:
     def _skeleton(self, node: Node, *, top: bool = False, defaults: bool = False) -> str:
         """Return the expression of a field's empty form."""
         match node:
+            case _ if node.none:
+                return "None"
             case MappingNode():
                 inlined = self._inlined() if defaults else set()
                 items = ", ".join(
@@ -641,6 +720,22 @@ def _custom_check(custom: CustomType) -> Callable[[Any], bool]:
         return stored is None or isinstance(stored, mongo_type)
 
     return passes
+
+
+def _passes(function: Callable[[Any], Any], name: str, var: str) -> str:
+    """Return the expression of a validator's verdict; a simple one's own test goes first."""
+    source = function.source if isinstance(function, Constraint) else None
+    if source is None:
+        return f"{name}({var})"
+    return f"({source.format(v=var)} or {name}({var}))"
+
+
+def _number_check(node: ScalarNode) -> Callable[[Any], bool]:
+    return lambda value: node.takes(value) and explain.is_int64(value)
+
+
+def _union_check(model: Model, node: UnionNode) -> Callable[[Any, Any], bool]:
+    return lambda value, options: explain._Walk(model, options).union_takes(node, value)
 
 
 def _reference_check(node: ReferenceNode) -> Callable[[Any], bool]:

@@ -43,7 +43,7 @@ def to_bson(node: Node) -> Converter | None:
         return _i18n_to_bson(to_bson(node.inner))
     if isinstance(node, EmbeddedNode):
         return _embedded_to_bson(node.document_class)
-    return _structural(node, to_bson)
+    return _structural(node, to_bson)  # a union's options have one form
 
 
 def to_python(node: Node) -> Converter | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mongokit.attributes import add_field_properties
+from mongokit.annotations import Declared, read
+from mongokit.attributes import FieldProperty, add_field_properties
 from mongokit.compiler import Model
 from mongokit.errors import (
     DuplicateI18nError,
@@ -14,17 +15,33 @@ from mongokit.errors import (
     StructureError,
 )
 from mongokit.indexes import check_indexes
-from mongokit.schema import Node, build, find, normalize_path
+from mongokit.schema import Node, Said, build, find, normalize_path
+from mongokit.tracking import METHODS
 
-_MERGED_DICTS = ("structure", "default_values", "validators")
-_UNITED_LISTS = ("required_fields", "i18n", "authorized_types")
+_MERGED_DICTS = (
+    *("structure", "default_values", "validators"),
+    *("titles", "descriptions", "examples"),
+)
+_UNITED_LISTS = (
+    *("required_fields", "i18n", "authorized_types"),
+    *("read_only_fields", "hidden_fields"),
+)
+# What an annotated field says of itself, whatever its bases said of a field of that name.
+_OF_A_FIELD = tuple(
+    option
+    for option in (*_MERGED_DICTS, *_UNITED_LISTS)
+    if option not in {"structure", "i18n", "authorized_types"}
+)
 
 
 class SchemaProperties(type):
     """The metaclass of documents: merges what is inherited, checks it, builds the tree.
 
+    Fields may be annotated instead of declared in `structure`; see `mongokit.annotations`.
+
     Raises:
-        StructureError, BadKeyError, AuthorizedTypeError, TypeError: The structure is malformed.
+        StructureError, BadKeyError, AuthorizedTypeError, TypeError: The structure is malformed, or
+            an annotation is.
         ValueError: A path that no structure has.
         DuplicateRequiredError, DuplicateI18nError: A path that stands twice.
         OptionConflictError: Options that contradict each other.
@@ -42,12 +59,19 @@ class SchemaProperties(type):
         """Make the class."""
         if "__mongokit_of__" in namespace:  # a manager: the class it wraps is complete already
             return super().__new__(mcs, name, bases, namespace, **kwargs)
+        declared = read(name, bases, namespace, FieldProperty)
         _check_declaration(name, namespace)
+        namespace["_said"] = _merge_said(bases, namespace, declared)
+        by_hand = {option: namespace.get(option) or () for option in _OF_A_FIELD}
+        if declared is not None:
+            _add_annotated(namespace, bases, declared)
         for option in _MERGED_DICTS:
             if (merged := _merge_dicts(option, bases, namespace)) is not None:
                 namespace[option] = merged
         for option in _UNITED_LISTS:
             namespace[option] = _unite_lists(option, bases, namespace)
+        if declared is not None:
+            _forget_inherited(namespace, declared, by_hand)
         namespace["i18n"] = [normalize_path(path) for path in namespace["i18n"]]
         namespace["indexes"] = _merge_indexes(bases, namespace)
         cls = super().__new__(mcs, name, bases, namespace, **kwargs)
@@ -76,6 +100,60 @@ def _check_declaration(name: str, namespace: Mapping[str, Any]) -> None:
             raise error(f"duplicate {option} : {twice}")
     if namespace.get("atomic_save"):
         raise DeprecationWarning("atomic_save is not supported: a save replaces the whole document")
+
+
+def _merge_said(
+    bases: tuple[type, ...], namespace: Mapping[str, Any], declared: Declared | None
+) -> dict[str, Said]:
+    """What annotations said of each field, where no `structure` has the last word on it."""
+    said: dict[str, Said] = {}
+    for base in reversed(bases):
+        known: Mapping[str, Said] = getattr(base, "_said", {})
+        for name in getattr(base, "structure", None) or {}:
+            said.pop(name, None)
+            if name in known:
+                said[name] = known[name]
+    own = namespace.get("structure")
+    for name in own if isinstance(own, dict) else ():
+        said.pop(name, None)
+    return said | (declared.said if declared is not None else {})
+
+
+def _add_annotated(namespace: dict[str, Any], bases: tuple[type, ...], declared: Declared) -> None:
+    """Put what the annotations declare beside what the class body declares by hand."""
+    for option in _MERGED_DICTS:
+        by_hand = namespace.get(option)
+        if made := getattr(declared, option):
+            namespace[option] = {**made, **(by_hand or {})}
+    for option in ("required_fields", "read_only_fields", "hidden_fields"):
+        by_hand = list(namespace.get(option) or ())
+        made = [name for name in getattr(declared, option) if name not in by_hand]
+        namespace[option] = [*made, *by_hand]
+    namespace.setdefault("use_dot_notation", True)
+    if declared.references:
+        namespace.setdefault("use_autorefs", True)
+    if not any(getattr(base, "_said", None) for base in bases):
+        for method, function in METHODS.items():
+            namespace.setdefault(method, function)
+
+
+def _forget_inherited(
+    namespace: dict[str, Any], declared: Declared, by_hand: Mapping[str, Any]
+) -> None:
+    """Take back what bases said of a field that the class annotates anew."""
+    for option in _OF_A_FIELD:
+        merged, own = namespace.get(option) or (), getattr(declared, option)
+        gone = [
+            path
+            for path in merged
+            if path.partition(".")[0] in declared.structure
+            and path not in own
+            and path not in by_hand[option]
+        ]
+        if gone and isinstance(merged, dict):
+            namespace[option] = {k: v for k, v in merged.items() if k not in gone}
+        elif gone:
+            namespace[option] = [path for path in merged if path not in gone]
 
 
 def _merge_dicts(
@@ -138,7 +216,7 @@ def compile_class(cls: Any) -> None:
     if structure is not None:
         tree = build(
             name,
-            structure,
+            {**structure, **{each: said for each, said in cls._said.items() if each in structure}},
             authorized,
             autorefs=bool(cls.use_autorefs),
             i18n=frozenset(normalize_path(path) for path in cls.i18n),
@@ -156,6 +234,7 @@ def compile_class(cls: Any) -> None:
         schemaless=bool(cls.use_schemaless),
         dotted=bool(cls.use_dot_notation),
         type_field=cls.type_field,
+        lenient=bool(cls._said),
     )
     cls._declared = _declaration(cls)
     _note_references(cls)
@@ -209,6 +288,11 @@ def _check_paths(cls: Any, tree: Node) -> None:
         ("default_values", cls.default_values, False),
         ("validators", cls.validators, True),
         ("i18n", cls.i18n, True),
+        ("read_only_fields", cls.read_only_fields, True),
+        ("hidden_fields", cls.hidden_fields, True),
+        ("titles", cls.titles, True),
+        ("descriptions", cls.descriptions, True),
+        ("examples", cls.examples, True),
     ):
         for path in paths:
             if find(tree, path, through_lists=through_lists) is None:

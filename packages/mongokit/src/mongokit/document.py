@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 import uuid as uuid_module
 from collections.abc import Callable, Mapping
-from re import Pattern
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 
 import bson
-from bson import Code, DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
+from bson import DBRef, ObjectId
 from bson.raw_bson import RawBSONDocument
 
-from mongokit import _driver, indexes, json, migration, references
+from mongokit import _driver, indexes, json, migration, references, tracking
+from mongokit.annotations import field
 from mongokit.binding import Binding
 from mongokit.compiler import UNBOUND_OPTIONS
 from mongokit.convert import content_of, stored_form, stored_id
@@ -35,6 +35,7 @@ from mongokit.schema_document import (
     check_by_walking,
     set_binding,
 )
+from mongokit.types import STORED_TYPES
 
 if TYPE_CHECKING:
     from mongokit.collection import Collection
@@ -48,6 +49,7 @@ __all__ = ["Document", "DocumentProperties"]
 LARGE = 4 * 1024 * 1024
 
 
+@dataclass_transform(kw_only_default=True, field_specifiers=(field,))
 class Document(SchemaDocument, Queries[Any]):
     """A document of a collection.
 
@@ -64,6 +66,10 @@ class Document(SchemaDocument, Queries[Any]):
         collection: Where the document is stored.
         lang: The current language of i18n fields.
         fallback_lang: The language that is read where the current one has no value.
+        **fields: Fields of an annotated class, put in after skeleton and defaults.
+
+    Raises:
+        TypeError: A keyword is no field of the annotated class.
 
     Example:
         >>> @connection.register
@@ -80,25 +86,13 @@ class Document(SchemaDocument, Queries[Any]):
 
     __slots__ = ("_binding",)
 
-    authorized_types: ClassVar[list[Any]] = [
-        *SchemaDocument.authorized_types,
-        ObjectId,
-        DBRef,
-        Code,
-        uuid_module.UUID,
-        Pattern,
-        Regex,
-        Decimal128,
-        Int64,
-        Timestamp,
-        MinKey,
-        MaxKey,
-    ]
+    authorized_types: ClassVar[list[Any]] = [*SchemaDocument.authorized_types, *STORED_TYPES]
     gridfs: ClassVar[Any] = []
 
-    _binding: Binding[Any] | None
+    if TYPE_CHECKING:
+        _binding: ClassVar[Any]
     _is_document: ClassVar[bool] = True
-    _projected: bool = False
+    _projected: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -107,10 +101,11 @@ class Document(SchemaDocument, Queries[Any]):
         collection: Any = None,
         lang: str = "en",
         fallback_lang: str = "en",
+        **fields: Any,
     ) -> None:
         """Fill the document and bind it."""
         set_binding(self, None if collection is None else _binding_of(collection, type(self)))
-        SchemaDocument.__init__(self, doc, gen_skel, lang, fallback_lang)
+        SchemaDocument.__init__(self, doc, gen_skel, lang, fallback_lang, **fields)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -283,6 +278,7 @@ class Document(SchemaDocument, Queries[Any]):
         dict.update(self, content_of(stored))
         references.remember(self, stored.__dict__.get("_stored"))
         self.__dict__.pop("_projected", None)
+        tracking.read(self)
 
     def get_dbref(self) -> DBRef:
         """Return a reference to this document, with its database.

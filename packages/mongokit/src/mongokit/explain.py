@@ -8,6 +8,7 @@ level, then required fields.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import bson
@@ -23,6 +24,7 @@ from mongokit.errors import (
     StructureError,
     ValidationError,
 )
+from mongokit.nearest import near_name
 from mongokit.schema import (
     ALWAYS_KNOWN,
     AnyNode,
@@ -38,7 +40,9 @@ from mongokit.schema import (
     ReferenceNode,
     ScalarNode,
     TupleNode,
+    UnionNode,
     children,
+    find,
     join,
     normalize_path,
     type_key,
@@ -56,7 +60,12 @@ MISSING: Any = type("Missing", (), {"__repr__": lambda _self: "MISSING"})()
 
 
 def failures(
-    model: Model, doc: dict[Any, Any], options: CodecOptions[Any], prefix: str = ""
+    model: Model,
+    doc: dict[Any, Any],
+    options: CodecOptions[Any],
+    prefix: str = "",
+    *,
+    made: bool = True,
 ) -> Iterator[Exception]:
     """Yield every failure of `doc`, the one that `validate()` raises first.
 
@@ -65,10 +74,38 @@ def failures(
         doc: The document.
         options: How values that the declaration leaves open are encoded.
         prefix: The path that `doc` stands at, where it is embedded.
+        made: Whether the program made it, where it does not know that itself: then it is
+            answerable for undeclared fields.
     """
+    origin = origin_of(doc, made=made)
     doc = content_of(doc)
     yield from validator_failures(model, doc, prefix)
-    yield from type_failures(model, doc, options, prefix)
+    yield from type_failures(model, doc, options, prefix, origin)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the fields of a document come from, as far as undeclared ones are concerned.
+
+    Attributes:
+        made: The program made the document, so all of its fields.
+        added: What the program set in a document that it had read.
+    """
+
+    made: bool
+    added: frozenset[str] = frozenset()
+
+
+def origin_of(doc: Any, *, made: bool = True) -> Origin:
+    """Return where the fields of a document come from.
+
+    Args:
+        doc: The document.
+        made: The answer for a dict that does not know.
+    """
+    if hasattr(type(doc), "__mongokit__"):
+        return Origin(doc._made, doc._added)
+    return Origin(made)
 
 
 def validator_failures(
@@ -82,13 +119,46 @@ def validator_failures(
                 if error is not None:
                     yield error
                     break
+    if model.has_checks and model.tree is not None:
+        yield from _item_failures(model, model.tree, doc, prefix)
+
+
+def _item_failures(model: Model, node: Node, value: Any, path: str) -> Iterator[ValidationError]:
+    """Yield what the validators of items refuse: `list[Annotated[str, MaxLen(20)]]` has one."""
+    if value is None:
+        return
+    for function in node.checks:
+        error = run_validator(function, value, path, model.document_class)
+        if error is not None:
+            yield error
+            return
+    match node:
+        case MappingNode() if isinstance(value, dict):
+            for key, child in node.fields.items():
+                if key in value:
+                    item = dict.__getitem__(value, key)
+                    yield from _item_failures(model, child, item, join(path, key))
+        case KeyedNode() if isinstance(value, dict):
+            for item in dict.values(value):
+                below = join(path, type_key(node.key))
+                yield from _item_failures(model, node.value, item, below)
+        case ListNode() if isinstance(value, (list, tuple)):
+            for item in value:
+                yield from _item_failures(model, node.item, item, path)
+        case TupleNode() if isinstance(value, (list, tuple)):
+            for child, item in zip(node.items, value, strict=False):
+                yield from _item_failures(model, child, item, path)
 
 
 def type_failures(
-    model: Model, doc: dict[Any, Any], options: CodecOptions[Any], prefix: str = ""
+    model: Model,
+    doc: dict[Any, Any],
+    options: CodecOptions[Any],
+    prefix: str = "",
+    origin: Origin = Origin(made=True),
 ) -> Iterator[Exception]:
     """Yield every failure but those of validators."""
-    walk = _Walk(model, options)
+    walk = _Walk(model, options, origin)
     if model.tree is not None:
         yield from walk.custom(model.tree, doc, prefix)
         yield from walk.types(model.tree, doc, prefix)
@@ -149,9 +219,12 @@ def with_path(text: str, path: str) -> str:
 
 
 def is_missing(value: Any, node: Node | None) -> bool:
-    """Tell whether a required field has no value: absent, None, `[]` or `{}`."""
+    """Tell whether a required field has no value: absent, None, `[]` or `{}`.
+
+    Of an annotated `X | None` without a default, None is a value.
+    """
     if value is MISSING or value is None:
-        return True
+        return value is MISSING or node is None or not node.none
     if isinstance(node, CustomNode):
         return False
     return isinstance(value, (list, tuple, dict)) and not value
@@ -195,9 +268,15 @@ def _present_values(tree: Node | None, doc: Any, path: str) -> Iterator[Any]:
 class _Walk:
     """One class's rules, applied to one document."""
 
-    def __init__(self, model: Model, options: CodecOptions[Any]) -> None:
+    def __init__(
+        self,
+        model: Model,
+        options: CodecOptions[Any],
+        origin: Origin = Origin(made=True),
+    ) -> None:
         self.model = model
         self.options = options
+        self.origin = origin
 
     # CustomTypes: the Python form, the type's own check, then the BSON form.
 
@@ -227,6 +306,10 @@ class _Walk:
 
     def _custom(self, node: CustomNode, value: Any, path: str) -> Iterator[Exception]:
         custom = node.custom
+        if value is None and node.none is False:
+            if not self._is_required(node):
+                yield self._type_error(path, names_of(custom.python_type), value)
+            return
         if value is not None and not isinstance(value, custom.python_type):
             yield self._type_error(path, names_of(custom.python_type), value)
             return
@@ -236,6 +319,8 @@ class _Walk:
         except Exception as error:  # noqa: BLE001 - the type's own refusal, passed on as it is
             if isinstance(error, SchemaDocumentError):
                 error.path = error.path or path
+            else:
+                error._mongokit_path = path  # type: ignore[attr-defined]
             yield error
             return
         if stored is not None and not isinstance(stored, custom.mongo_type):
@@ -244,6 +329,11 @@ class _Walk:
     # Types, and the fields of each level.
 
     def types(self, node: Node, value: Any, path: str) -> Iterator[Exception]:
+        if value is None and not isinstance(node, (CustomNode, ManagerNode)):
+            # Where an annotation refuses it, "is required" says it already.
+            if not node.allows_none and not (node.none is False and self._is_required(node)):
+                yield self._none_error(node, path)
+            return
         match node:
             case MappingNode():
                 yield from self._mapping(node, value, path)
@@ -263,13 +353,14 @@ class _Walk:
                 )
             case CustomNode():
                 pass  # checked before, in both forms
-            case _ if value is None:
-                pass
             case ScalarNode():
-                if isinstance(value, node.accepts):
-                    yield from self.encodable(value, path)
-                else:
+                if not node.takes(value):
                     yield self._type_error(path, node.kind.__name__, value)
+                elif node.refuses and not is_int64(value):
+                    message = f"{path} must be a number of 64 bits at most"
+                    yield self._error(SchemaTypeError, message, path, value, rule="range")
+                else:
+                    yield from self.encodable(value, path)
             case AnyNode():
                 yield from self._any(node, value, path)
             case OperatorNode():
@@ -278,6 +369,9 @@ class _Walk:
                 else:
                     message = node.operator.error(path, value)
                     yield self._error(SchemaTypeError, message, path, value)
+            case UnionNode():
+                if not self.union_takes(node, value):
+                    yield self._type_error(path, f"<{expected_name(node)}>", value)
             case EmbeddedNode():
                 yield from self._embedded(node, value, path)
             case ReferenceNode():
@@ -309,6 +403,9 @@ class _Walk:
     def _fields(self, node: MappingNode, value: Any, path: str) -> Iterator[Exception]:
         where = f"{self.model.document_class.__name__}" + (f" at {path}" if path else "")
         unknown = [key for key in value if key not in node.fields and key not in ALWAYS_KNOWN]
+        if self.model.lenient:
+            yield from self._undeclared(node, unknown, path)
+            return
         if unknown:
             fields = sorted(unknown, key=str)
             yield self._error(
@@ -319,6 +416,36 @@ class _Walk:
             yield self._error(
                 StructureError, f"missed fields {missed} in {where}", path, rule="missing"
             )
+
+    def _undeclared(self, node: MappingNode, names: list[Any], path: str) -> Iterator[Exception]:
+        """Refuse what the program added; what was read from the database stays."""
+        if not self._is_made(node):
+            added = self.origin.added if not node.path else frozenset[str]()
+            names = [name for name in names if name in added]
+        for name in sorted(names, key=str):
+            where = join(path, str(name))
+            near = near_name(str(name), node.fields)
+            hint = f": did you mean {near}?" if near else ""
+            message = f"{where} is not a field of {self.model.document_class.__name__}{hint}"
+            yield self._error(StructureError, message, where, rule="unknown")
+
+    def _is_made(self, node: Node) -> bool:
+        return self.origin.made or node.path.partition(".")[0] in self.origin.added
+
+    def _is_required(self, node: Node) -> bool:
+        # The items of a list have its path too, and are not the ones that are required.
+        return node.path in self.model.required and (
+            self.model.tree is None or find(self.model.tree, node.path) is node
+        )
+
+    def union_takes(self, node: UnionNode, value: Any) -> bool:
+        """Tell whether one of a union's options takes a value, its validators included."""
+        return any(not any(True for _ in self._of_option(option, value)) for option in node.options)
+
+    def _of_option(self, option: Node, value: Any) -> Iterator[Exception]:
+        yield from self.custom(option, value, option.path)
+        yield from self.types(option, value, option.path)
+        yield from _item_failures(self.model, option, value, option.path)
 
     def _keyed(self, node: KeyedNode, value: Any, path: str) -> Iterator[Exception]:
         if not isinstance(value, dict):
@@ -378,7 +505,8 @@ class _Walk:
 
     def _embedded(self, node: EmbeddedNode, value: Any, path: str) -> Iterator[Exception]:
         if isinstance(value, dict):
-            yield from failures(node.document_class.__mongokit__, value, self.options, path)
+            model = node.document_class.__mongokit__
+            yield from failures(model, value, self.options, path, made=self._is_made(node))
         else:
             yield self._type_error(path, node.document_class.__name__, value)
 
@@ -408,6 +536,11 @@ class _Walk:
         return None
 
     # Making errors.
+
+    def _none_error(self, node: Node, path: str) -> SchemaTypeError:
+        if isinstance(node, OperatorNode):
+            return self._error(SchemaTypeError, node.operator.error(path, None), path)
+        return self._type_error(path, expected_name(node), None)
 
     def _type_error(self, path: str, wanted: str, value: Any) -> SchemaTypeError:
         message = f"{path} must be an instance of {wanted} not {type(value).__name__}"
@@ -456,6 +589,50 @@ def refers_to(node: ReferenceNode, value: Any) -> bool:
     registered = getattr(binding.collection.database.client, "_documents", {})
     replaced_by = registered.get(node.target_name)
     return replaced_by is not None and isinstance(value, replaced_by)
+
+
+def expected_name(node: Node) -> str:
+    """Return what errors call the type that a node wants.
+
+    Args:
+        node: The node.
+
+    Example:
+        >>> expected_name(User.__mongokit__.tree.fields["age"])
+        'int'
+    """
+    match node:
+        case MappingNode() | KeyedNode() | I18nNode():
+            return "dict"
+        case ListNode() | TupleNode():
+            return "list"
+        case ScalarNode():
+            return node.kind.__name__
+        case CustomNode():
+            return names_of(node.custom.python_type)
+        case OperatorNode():
+            return repr(node.operator)
+        case EmbeddedNode():
+            name: str = node.document_class.__name__
+            return name
+        case ReferenceNode():
+            return node.target_name
+        case UnionNode():
+            return " or ".join(expected_name(option) for option in node.options)
+    return "any type"
+
+
+def is_int64(value: Any) -> bool:
+    """Tell whether a number is no int, or one that BSON can hold.
+
+    Args:
+        value: The number.
+
+    Example:
+        >>> is_int64(2**63 - 1), is_int64(2**63), is_int64(1e300)
+        (True, False, True)
+    """
+    return not isinstance(value, int) or -(2**63) <= value < 2**63
 
 
 def names_of(kind: Any) -> str:

@@ -16,6 +16,7 @@ __all__ = [
     "fromtimestamp",
     "i18nDotedDict",
     "totimestamp",
+    "utcnow",
 ]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -55,3 +56,14 @@ def fromtimestamp(value: float) -> datetime:
         datetime.datetime(2024, 1, 1, 12, 0, 0, 500000)
     """
     return (_EPOCH + timedelta(milliseconds=value)).replace(tzinfo=None)
+
+
+def utcnow() -> datetime:
+    """Return the time in UTC, in the whole milliseconds that BSON keeps; for defaults.
+
+    Example:
+        >>> utcnow().utcoffset(), utcnow().microsecond % 1000
+        (datetime.timedelta(0), 0)
+    """
+    moment = datetime.now(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

@@ -44,6 +44,7 @@ from mongokit.schema import (
     ReferenceNode,
     ScalarNode,
     TupleNode,
+    UnionNode,
 )
 
 if TYPE_CHECKING:
@@ -461,6 +462,8 @@ def _can_hold(node: Node, parts: list[str]) -> bool:
         case CustomNode():
             kinds = node.custom.mongo_type
             return _is_open(kinds if isinstance(kinds, tuple) else [kinds], first)
+        case UnionNode():
+            return any(_can_hold(option, parts) for option in node.options)
         case OperatorNode(operator=OR()):
             return _is_open(node.operator.operands, first)
         case OperatorNode():

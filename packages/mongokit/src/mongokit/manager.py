@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mongokit import bulk
 from mongokit.queries import Queries
-from mongokit.schema_document import bound
+from mongokit.schema_document import bound, set_fields
 
 if TYPE_CHECKING:
     from pymongo.client_session import ClientSession
@@ -57,6 +57,7 @@ class Documents(Queries[D]):
         gen_skel: bool = True,
         lang: str = "en",
         fallback_lang: str = "en",
+        **fields: Any,
     ) -> D:
         """Return a new document of the class, bound to the collection.
 
@@ -65,6 +66,10 @@ class Documents(Queries[D]):
             gen_skel: Whether to make the skeleton.
             lang: The current language of i18n fields.
             fallback_lang: The language that is read where the current one has no value.
+            **fields: Fields of an annotated class, put in after skeleton and defaults.
+
+        Raises:
+            TypeError: A keyword is no field of the annotated class.
 
         Example:
             >>> db.User()
@@ -73,6 +78,8 @@ class Documents(Queries[D]):
             {}
         """
         made: D = bound(self).new(doc, gen_skel, lang, fallback_lang)
+        if fields:
+            set_fields(made, fields)
         return made
 
     def insert_many(

@@ -11,7 +11,7 @@ from bson import Binary, Int64, Regex
 # pattern a Regex, and Binary of subtype 0 is bytes.
 _READ_BACK: dict[type, type] = {Int64: int, Regex: re.Pattern, bytes: Binary}
 
-__all__ = ["IS", "NOT", "OR", "SchemaOperator"]
+__all__ = ["IS", "NOT", "OR", "AnyOf", "SchemaOperator"]
 
 
 class SchemaOperator:
@@ -146,6 +146,41 @@ class IS(SchemaOperator):
     def error(self, path: str, value: Any) -> str:
         """Return the sentence that refuses `value` at `path`."""
         return f"{path} must be in {list(self.operands)!r} not {value}"
+
+
+class AnyOf(SchemaOperator):
+    """What one of several specs takes, where a list or a nested dict is among them.
+
+    For types alone `OR` says the same, faster. Annotations such as `list[str] | str` become this.
+
+    Args:
+        *operands: What may stand in a structure.
+
+    Example:
+        >>> class Note(Document):
+        ...     structure = {"to": AnyOf(str, [str])}
+        >>> Note({"to": ["ada", "eva"]}).errors(), Note({"to": "ada"}).errors()
+        ([], [])
+        >>> Note({"to": 3}).validate()
+        Traceback (most recent call last):
+        mongokit.errors.SchemaTypeError: to must be an instance of <str or list> not int
+    """
+
+    repr = "any of"
+
+    def __repr__(self) -> str:
+        return f"<{' or '.join(_spec_name(spec) for spec in self.operands)}>"
+
+
+def _spec_name(spec: Any) -> str:
+    if isinstance(spec, list):
+        return f"[{', '.join(_spec_name(item) for item in spec)}]"
+    if isinstance(spec, tuple):
+        return f"({', '.join(_spec_name(item) for item in spec)})"
+    if isinstance(spec, dict):
+        return "dict"
+    spec = getattr(spec, "spec", spec)
+    return _name(spec if isinstance(spec, (type, SchemaOperator)) else type(spec))
 
 
 def _name(operand: Any) -> str:

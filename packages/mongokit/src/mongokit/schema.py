@@ -15,7 +15,7 @@ from typing import Any
 from bson import Binary, Regex
 
 from mongokit.errors import AuthorizedTypeError, BadKeyError, StructureError
-from mongokit.operators import IS, SchemaOperator
+from mongokit.operators import IS, AnyOf, SchemaOperator
 from mongokit.types import CustomType
 
 ALWAYS_KNOWN = frozenset({"_id", "_ns", "_revision", "_version"})
@@ -33,9 +33,20 @@ class Node:
 
     Attributes:
         path: Its dotted path; '' is the document itself.
+        none: Whether None may stand there, where an annotation says so; else `allows_none`.
+        checks: Validators of the items of a list and the like, which no path leads to.
     """
 
     path: str
+    none: bool | None = field(default=None, kw_only=True)
+    checks: tuple[Any, ...] = field(default=(), kw_only=True)
+
+    @property
+    def allows_none(self) -> bool:
+        """Whether None may stand there. Classic: where no declared content has an empty form."""
+        if self.none is not None:
+            return self.none
+        return not isinstance(self, (MappingNode, KeyedNode, ListNode, TupleNode))
 
 
 @dataclass(slots=True)
@@ -52,15 +63,29 @@ class ScalarNode(Node):
     Attributes:
         kind: The declared type.
         accepts: What a value may be an instance of.
+        refuses: What it may not, all the same. An annotation means what type checkers say, and no
+            more: a float may be an int (PEP 484), but no number a bool.
     """
 
     kind: type
     accepts: tuple[type, ...] = ()
+    refuses: tuple[type, ...] = ()
+    annotated: bool = False
 
     def __post_init__(self) -> None:
         self.accepts = (self.kind, *_READ_BACK_AS.get(self.kind, ()))
         if self.kind is list:
             self.accepts = (list, tuple)
+        if self.annotated and issubclass(self.kind, (int, float)) and self.kind is not bool:
+            self.refuses = (bool,)
+            if self.kind is float:
+                self.accepts = (float, int)
+
+    def takes(self, value: Any) -> bool:
+        """Tell whether a value other than None is of the type."""
+        return isinstance(value, self.accepts) and not (
+            self.refuses and isinstance(value, self.refuses)
+        )
 
 
 @dataclass(slots=True)
@@ -107,6 +132,13 @@ class OperatorNode(Node):
 
 
 @dataclass(slots=True)
+class UnionNode(Node):
+    """`AnyOf`: what one of several specs takes."""
+
+    options: tuple[Node, ...]
+
+
+@dataclass(slots=True)
 class EmbeddedNode(Node):
     """A `SchemaDocument` class (or a `Document` class without `use_autorefs`), stored in place."""
 
@@ -139,6 +171,21 @@ class I18nNode(Node):
     """A field with one value per language; `inner` is what each value follows."""
 
     inner: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A spec, and what only an annotation says beside it.
+
+    Attributes:
+        spec: As it stands in a `structure`; its parts may be `Said` too.
+        none: Whether None may stand there.
+        checks: Validators of a value there.
+    """
+
+    spec: Any
+    none: bool = False
+    checks: tuple[Any, ...] = ()
 
 
 def type_key(key: type) -> str:
@@ -183,6 +230,7 @@ class _Builder:
         self.authorized = authorized
         self.autorefs = autorefs
         self.i18n = i18n
+        self.annotated = False
 
     def is_authorized(self, candidate: Any) -> bool:
         return candidate is None or (
@@ -195,6 +243,8 @@ class _Builder:
         return self._node(spec, path)
 
     def _node(self, spec: Any, path: str) -> Node:
+        if isinstance(spec, Said):
+            return self._said(spec, path)
         if spec is None:
             return AnyNode(path, self.authorized)
         if isinstance(spec, type):
@@ -209,12 +259,34 @@ class _Builder:
             return TupleNode(path, tuple(self._node(item, path) for item in spec))
         if isinstance(spec, CustomType):
             return self._custom(spec, path)
+        if isinstance(spec, AnyOf):
+            return self._union(spec, path)
         if isinstance(spec, SchemaOperator):
             return self._operator(spec, path)
         if isinstance(spec, str) and self.autorefs:
             return ReferenceNode(path, spec)
         msg = f"{self.class_name}: {spec} is not a type"
         raise TypeError(msg)
+
+    def _union(self, spec: AnyOf, path: str) -> Node:
+        options = tuple(self._node(option, path) for option in spec.operands)
+        for node in (each for option in options for each in walk(option)):
+            model = node.document_class.__mongokit__ if isinstance(node, EmbeddedNode) else None
+            if isinstance(node, (CustomNode, ReferenceNode)) or (model and model.to_python):
+                msg = (
+                    f"{self.class_name}: {path} can't be one of several with a type whose stored "
+                    "form is another one: what is stored could be another option's"
+                )
+                raise StructureError(msg, path=path)
+        return UnionNode(path, options)
+
+    def _said(self, said: Said, path: str) -> Node:
+        around, self.annotated = self.annotated, True
+        node = self._node(said.spec, path)
+        self.annotated = around
+        node.none = said.none
+        node.checks = said.checks
+        return node
 
     def _type(self, spec: type, path: str) -> Node:
         model = getattr(spec, "__mongokit__", None)
@@ -225,9 +297,10 @@ class _Builder:
         if issubclass(spec, CustomType):
             return self._custom(spec(), path)
         if issubclass(spec, SchemaOperator) or not self.is_authorized(spec):
-            msg = f"{self.class_name}: {spec} is not an authorized type"
+            where = f"{self.class_name}.{path}" if self.annotated else self.class_name
+            msg = f"{where}: {spec} is not an authorized type"
             raise StructureError(msg, path=path)
-        return ScalarNode(path, spec)
+        return ScalarNode(path, spec, annotated=self.annotated)
 
     def _custom(self, custom: CustomType, path: str) -> Node:
         kinds = custom.mongo_type
@@ -334,6 +407,9 @@ def children(node: Node) -> Iterator[tuple[str | None, Node]]:
                 yield None, item
         case I18nNode():
             yield None, node.inner
+        case UnionNode():
+            for option in node.options:
+                yield None, option
         case EmbeddedNode():
             tree = node.document_class.__mongokit__.tree
             if tree is not None:

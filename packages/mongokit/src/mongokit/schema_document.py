@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from bson import Binary
 from bson.codec_options import CodecOptions
 
-from mongokit.attributes import is_free, no_attribute, read_container, write_field
+from mongokit import tracking
+from mongokit.attributes import (
+    is_free,
+    no_attribute,
+    read_container,
+    write_field,
+    write_missing,
+)
 from mongokit.compiler import UNBOUND_OPTIONS, Model
 from mongokit.convert import content_of
 from mongokit.declaration import (
@@ -38,6 +45,8 @@ from mongokit.errors import (
     i18nError,
 )
 from mongokit.i18n import i18n
+from mongokit.nearest import near_name
+from mongokit.schema import MappingNode, Said
 from mongokit.types import CustomType, Set
 
 if TYPE_CHECKING:
@@ -92,6 +101,11 @@ class SchemaDocument(dict[str, Any], metaclass=SchemaProperties):
         skip_validation: Whether `save()` leaves validation out.
         raise_validation_errors: Whether `validate()` raises; if not, see `validation_errors`.
         type_field: The field that holds the class's name, None for no such field.
+        read_only_fields: Paths that clients may see but not set.
+        hidden_fields: Paths that clients don't see either.
+        titles: Path to a field's name for people.
+        descriptions: Path to what a field means.
+        examples: Path to a list of values that a field may have.
         validation_errors: Path (or None) to the errors of the last `validate()`.
 
     Args:
@@ -99,6 +113,10 @@ class SchemaDocument(dict[str, Any], metaclass=SchemaProperties):
         gen_skel: Whether to make the skeleton.
         lang: The current language of i18n fields.
         fallback_lang: The language that is read where the current one has no value.
+        **fields: Fields of an annotated class, put in after skeleton and defaults.
+
+    Raises:
+        TypeError: A keyword is no field of the annotated class.
 
     Example:
         >>> class Point(SchemaDocument):
@@ -136,20 +154,31 @@ class SchemaDocument(dict[str, Any], metaclass=SchemaProperties):
     skip_validation: ClassVar[bool] = False
     raise_validation_errors: ClassVar[bool] = True
     type_field: ClassVar[str | None] = "_type"
+    read_only_fields: ClassVar[list[str]] = []
+    hidden_fields: ClassVar[list[str]] = []
+    titles: ClassVar[dict[str, str]] = {}
+    descriptions: ClassVar[dict[str, str]] = {}
+    examples: ClassVar[dict[str, list[Any]]] = {}
     migration_handler: ClassVar[Any] = None
     atomic_save: ClassVar[bool] = False
 
     __mongokit__: ClassVar[Model]
     _declared: ClassVar[tuple[Any, ...]]
+    _said: ClassVar[dict[str, Said]] = {}
+    _made: ClassVar[bool] = False
+    _added: ClassVar[frozenset[str]] = frozenset()
     _is_document: ClassVar[bool] = False
     _is_referenced: ClassVar[bool] = False
     _fetches_references: ClassVar[bool] = False
     # bson asks each value for this attribute when it encodes: the class answers, so that
     # `__getattr__` is not called for it.
     _type_marker: ClassVar[int] = 0
-    _current_lang: str = "en"
-    _fallback_lang: str = "en"
-    validation_errors: dict[str | None, list[Exception]]
+    _current_lang: ClassVar[str] = "en"
+    _fallback_lang: ClassVar[str] = "en"
+    if TYPE_CHECKING:
+
+        @property
+        def validation_errors(self) -> dict[str | None, list[Exception]]: ...
 
     def __init__(
         self,
@@ -157,16 +186,22 @@ class SchemaDocument(dict[str, Any], metaclass=SchemaProperties):
         gen_skel: bool = True,
         lang: str = "en",
         fallback_lang: str = "en",
+        **fields: Any,
     ) -> None:
         """Fill the document."""
         if lang != "en":
             self.__dict__["_current_lang"] = lang
         if fallback_lang != "en":
             self.__dict__["_fallback_lang"] = fallback_lang
+        model = type(self).__mongokit__
         if doc:
             fill(self, doc)
         elif gen_skel:
-            dict.update(self, type(self).__mongokit__.construct())
+            dict.update(self, model.construct())
+        if model.lenient:
+            tracking.made(self)
+        if fields:
+            set_fields(self, fields)
 
     def generate_skeleton(self) -> None:
         """Add every declared field that is missing, in its empty form; defaults are left out.
@@ -284,6 +319,9 @@ class SchemaDocument(dict[str, Any], metaclass=SchemaProperties):
             if dict.__contains__(self, name):
                 write_field(self, name, value)
                 return
+            if cls.__mongokit__.lenient and not name.startswith("_"):
+                write_missing(self, name, value)
+                return
             if cls.dot_notation_warning:
                 logger.warning("%s: %s is not a field: it will not be stored", cls.__name__, name)
             self.__dict__[name] = value
@@ -330,6 +368,26 @@ class SchemaDocument(dict[str, Any], metaclass=SchemaProperties):
         """Pickle the content and the plain attributes, without the collection."""
         cls = getattr(type(self), "__mongokit_of__", type(self))
         return _restore, (cls, content_of(self), dict(self.__dict__))
+
+
+def set_fields(doc: SchemaDocument, fields: Mapping[str, Any]) -> None:
+    """Put the keyword arguments of a constructor into a new document.
+
+    Args:
+        doc: The document.
+        fields: Its fields.
+
+    Raises:
+        TypeError: A keyword is no field, or the class is not annotated.
+    """
+    model = type(doc).__mongokit__
+    declared = model.tree.fields if isinstance(model.tree, MappingNode) else {}
+    for name in fields:
+        if not model.lenient or name not in declared:
+            near = near_name(name, declared) if model.lenient else None
+            hint = f": did you mean {near}?" if near else ""
+            raise TypeError(f"{type(doc).__name__}() got an unexpected argument {name!r}{hint}")
+    dict.update(doc, fields)
 
 
 def check(doc: SchemaDocument, options: CodecOptions[Any]) -> int:
@@ -384,7 +442,8 @@ def as_failure(error: Exception) -> Failure:
     """
     if isinstance(error, SchemaDocumentError):
         return error.failure
-    return Failure("", type(error).__name__, str(error))
+    path = getattr(error, "_mongokit_path", "")
+    return Failure(path, type(error).__name__, str(error))
 
 
 def fill(doc: SchemaDocument, content: Mapping[str, Any]) -> None:

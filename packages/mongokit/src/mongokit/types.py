@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+import enum
+import re
+import uuid
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any, ClassVar
 
-__all__ = ["CustomType", "Set"]
+from bson import Code, DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
+
+from mongokit.errors import SchemaTypeError
+
+__all__ = ["CustomType", "DateType", "DecimalType", "EnumType", "Set"]
+
+
+STORED_TYPES: tuple[type, ...] = (
+    *(ObjectId, DBRef, Code, uuid.UUID, re.Pattern, Regex, Decimal128, Int64, Timestamp),
+    *(MinKey, MaxKey),
+)
+"""What documents of a collection may hold beside what any `SchemaDocument` may."""
 
 
 class CustomType:
@@ -117,3 +133,136 @@ class Set(CustomType):
     def to_python(self, value: Any) -> Any:
         """Return the stored list as a set, or None for None."""
         return None if value is None else set(value)
+
+
+class DecimalType(CustomType):
+    """`decimal.Decimal` in the document, BSON's Decimal128 in the database.
+
+    What an annotation `Decimal` means. Decimal128 has 34 digits (IEEE 754-2008): a number with more
+    is refused, so that none is rounded in silence.
+
+    Example:
+        >>> from decimal import Decimal
+        >>> DecimalType().to_bson(Decimal("9.90"))
+        Decimal128('9.90')
+    """
+
+    mongo_type = Decimal128
+    python_type = Decimal
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DecimalType)
+
+    def __hash__(self) -> int:
+        return hash(DecimalType)
+
+    def validate(self, value: Any, path: str) -> None:
+        """Refuse a number that Decimal128 can't hold.
+
+        Raises:
+            SchemaTypeError: It has too many digits, or too large an exponent.
+        """
+        if value is not None:
+            try:
+                exact = Decimal128(value).to_decimal()
+            except ArithmeticError:
+                exact = None
+            if exact is None or (exact != value and not value.is_nan()):
+                text = f"{path} must be a decimal of 34 digits at most"
+                raise SchemaTypeError(text, path=path, rule="range", value=value)
+
+    def to_bson(self, value: Any) -> Any:
+        """Return the number as a Decimal128, or None for None."""
+        return None if value is None else Decimal128(value)
+
+    def to_python(self, value: Any) -> Any:
+        """Return the stored Decimal128 as a Decimal, or None for None."""
+        return None if value is None else value.to_decimal()
+
+
+class DateType(CustomType):
+    """`datetime.date` in the document, midnight UTC of that day in the database.
+
+    What an annotation `date` means; BSON knows no date without a time.
+
+    Example:
+        >>> from datetime import date
+        >>> DateType().to_bson(date(2026, 11, 27))
+        datetime.datetime(2026, 11, 27, 0, 0)
+    """
+
+    mongo_type = datetime
+    python_type = date
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DateType)
+
+    def __hash__(self) -> int:
+        return hash(DateType)
+
+    def validate(self, value: Any, path: str) -> None:
+        """Refuse a datetime: its time of day would be lost.
+
+        Raises:
+            SchemaTypeError: It is one.
+        """
+        if isinstance(value, datetime):
+            raise SchemaTypeError(f"{path} must be an instance of date not datetime", path=path)
+
+    def to_bson(self, value: Any) -> Any:
+        """Return the day's midnight, or None for None."""
+        return None if value is None else datetime(value.year, value.month, value.day)  # noqa: DTZ001 - BSON's is UTC
+
+    def to_python(self, value: Any) -> Any:
+        """Return the day of the stored datetime, or None for None."""
+        return None if value is None else date(value.year, value.month, value.day)
+
+
+class EnumType(CustomType):
+    """A member of an Enum in the document, its value in the database.
+
+    What an annotation with an Enum means. A stored value that no member has stays as it is when it
+    is read, and does not validate.
+
+    Args:
+        kind: The Enum.
+
+    Raises:
+        TypeError: A member's value is None, or of a type that BSON has not.
+
+    Example:
+        >>> import enum
+        >>> class Color(enum.Enum):
+        ...     RED = "red"
+        >>> EnumType(Color).to_python("red")
+        <Color.RED: 'red'>
+    """
+
+    def __init__(self, kind: type[enum.Enum]) -> None:
+        self.kind = kind
+        values = [member.value for member in kind]
+        for value in values:
+            if not isinstance(value, (bool, int, float, str, bytes, datetime)):
+                raise TypeError(f"{kind.__name__}: {value!r} is no value that BSON has")
+        self.python_type = kind  # type: ignore[misc]
+        self.mongo_type = tuple({type(value) for value in values})  # type: ignore[misc]
+        super().__init__()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, EnumType) and self.kind is other.kind
+
+    def __hash__(self) -> int:
+        return hash((EnumType, self.kind))
+
+    def to_bson(self, value: Any) -> Any:
+        """Return the member's value, or None for None."""
+        return value.value if isinstance(value, self.kind) else value
+
+    def to_python(self, value: Any) -> Any:
+        """Return the member of the stored value, or None for None."""
+        if value is None or isinstance(value, self.kind):
+            return value
+        try:
+            return self.kind(value)
+        except ValueError:
+            return value
