@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
+from annotated_types import MaxLen
 from bson import ObjectId
 
 from benchmarks.raw import DEFAULT_TAGS, now
 from benchmarks.samples import STOCK, structure_of
-from mongokit import Document
+from mongokit import Document, Embedded, field
 
 
 class Flat(Document):
@@ -59,6 +61,47 @@ class NestedDot(Nested):
     """The nested document with dot notation."""
 
     use_dot_notation = True
+
+
+class Geo(Embedded):
+    """Where an address is."""
+
+    lat: float
+    lon: float
+
+
+class Address(Embedded):
+    """The nested document's address."""
+
+    street: str
+    city: str
+    zip: str
+    geo: Geo
+
+
+class Order(Embedded):
+    """One of the nested document's orders."""
+
+    sku: str
+    quantity: int
+    price: float
+
+
+class NestedAnnotated(Document):
+    """The nested document, declared by annotations."""
+
+    name: Annotated[str, MaxLen(80)]
+    email: Annotated[str, MaxLen(120)]
+    age: int | None = None
+    score: float | None = None
+    active: bool = True
+    created: datetime = field(default_factory=now)
+    updated: datetime | None = None
+    team: ObjectId | None = None
+    tags: list[str] = field(default=DEFAULT_TAGS)
+    address: Address | None = None
+    orders: list[Order] = field(default_factory=list)
+    notes: str | None = None
 
 
 def sized(name: str) -> type[Document]:

@@ -13,7 +13,7 @@ from typing import Any
 import bson
 import pymongo
 
-from benchmarks.lanes import CALLS, QUERIES, Prepare, Task
+from benchmarks.lanes import ANNOTATED, CALLS, QUERIES, Prepare, Task
 from benchmarks.samples import READ_COUNT, STOCK, Plain, identifier, nested, nested_content
 from benchmarks.tasks import each, listing, reading, repeating, touching_by_key
 
@@ -83,6 +83,7 @@ def lanes(uri: str) -> Mapping[str, Prepare]:
         "memory": listing(collection.find),
         "memory_peak": listing(collection.find),
     }
+    tasks |= {lane.name: tasks[lane.name.removesuffix("_annotated")] for lane in ANNOTATED}
     for name, stock in STOCK.items():
         if "_" in name:
             tasks[f"read_{name}"] = reading(database[name].find)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import linecache
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
 from datetime import datetime
 from typing import Any
@@ -171,6 +171,7 @@ class _Generator:
         self.lines: list[str] = []
         self.names: dict[str, Any] = {}
         self.required = set(model.required)
+        self.direct: dict[int, list[Callable[[Any], Any]]] = {}
         self.variables = 0
         self._check()
         self._construct()
@@ -199,7 +200,6 @@ class _Generator:
 
     def _check(self) -> None:
         model = self.model
-        cls = model.document_class
         self.names["MISSING"] = explain.MISSING
         self.names["encode"] = bson.encode
         first = len(self.lines)
@@ -207,11 +207,8 @@ class _Generator:
         self.write(
             1, f"n = {max(1, self._fixed_size(model.tree) // 4)}  # characters, at four bytes each"
         )
-        if any(
-            getattr(cls, name) is not getattr(dict, name)
-            for name in ("__getitem__", "__len__", "__contains__", "__iter__", "get", "items")
-        ):
-            # The class changes how it is read; what counts is what is stored.
+        if _is_read_otherwise(model.document_class):
+            # What counts is what is stored.
             self.names["content_of"] = content_of
             self.write(1, "doc = content_of(doc)")
         self.write(1, "try:")
@@ -266,13 +263,15 @@ class _Generator:
         return all(id(find(tree, path)) in own for path in self.required)
 
     def _check_validators(self) -> None:
+        """Write the calls of validators; those of plain fields come with the fields' own checks."""
+        direct = self._direct_of(self.model)
+        self.direct |= direct
         for path, functions in self.model.validators:
             node = self.model.tree and find(self.model.tree, path)
+            if id(node) in direct:
+                continue
             value = self.variable()
-            passes = " and ".join(
-                _passes(function, self.constant("validator", function), value)
-                for function in functions
-            )
+            passes = self._passes(functions, value)
             if "." in path or isinstance(node, I18nNode):
                 self.names["present_values"] = explain._present_values
                 tree = self.constant("tree", self.model.tree)
@@ -281,6 +280,39 @@ class _Generator:
             else:
                 self.write(2, f"{value} = doc.get({path!r})")
                 self.write(2, f"if {value} is not None and not ({passes}): return 0")
+
+    @staticmethod
+    def _direct_of(model: Model) -> dict[int, list[Callable[[Any], Any]]]:
+        """Return the validators that are called with their field's check, by the field's node."""
+        fields = model.tree.fields if isinstance(model.tree, MappingNode) else {}
+        return {
+            id(fields[path]): functions
+            for path, functions in model.validators
+            if path in fields and not isinstance(fields[path], I18nNode)
+        }
+
+    def _passes(
+        self, functions: Iterable[Callable[[Any], Any]], var: str, *, of: type | None = None
+    ) -> str:
+        """Return the expression of validators' verdict; a simple one's own test goes first.
+
+        Args:
+            functions: The validators.
+            var: The variable with the value; not None.
+            of: The type that it is known to have.
+        """
+        parts = []
+        for function in functions:
+            call = f"{self.constant('validator', function)}({var})"
+            test = function.source(of=of) if isinstance(function, Constraint) else None
+            parts.append(call if test is None else f"({test.format(v=var)} or {call})")
+        return " and ".join(parts)
+
+    def _check_functions(self, node: Node, var: str, depth: int) -> None:
+        functions = [*self.direct.get(id(node), ()), *node.checks]
+        if functions:
+            passes = self._passes(functions, var)
+            self.write(depth, f"if {var} is not None and not ({passes}): return 0")
 
     def _check_document(self, tree: Node) -> None:
         if isinstance(tree, MappingNode):
@@ -305,23 +337,34 @@ class _Generator:
                     if key in ALWAYS_KNOWN:
                         self._check_optional(node.fields[key], key, var, depth, None)
             self.write(depth, f"if {known_id} != {len(own)}: return {otherwise}")
-            texts: list[str] = []
-            for key in own:
-                value, read = self.variable(), f"{var}[{key!r}]"
-                child = node.fields[key]
-                if isinstance(child, ScalarNode) and not child.checks:
-                    required = child.path in self.required and not child.none
-                    self._check_scalar(
-                        child, value, depth, required=required, read=read, texts=texts
-                    )
-                else:
-                    self.write(depth, f"{value} = {read}")
-                    self._check_value(child, value, depth)
-            if texts:
-                self.write(depth, f"n += {' + '.join(f'len({text})' for text in texts)}")
+            self._check_all(node, own, var, depth)
         for key in node.fields:
             if key in ALWAYS_KNOWN and not (top and self.model.lenient):
                 self._check_optional(node.fields[key], key, var, depth, None)
+
+    def _check_all(self, node: MappingNode, own: list[str], var: str, depth: int) -> None:
+        """Write the checks of fields that are surely there, if the document is valid."""
+        texts: list[str] = []
+        for key in own:
+            value, read = self.variable(), f"{var}[{key!r}]"
+            child = node.fields[key]
+            functions = self.direct.get(id(child), [])
+            if isinstance(child, ScalarNode) and (not functions or child.kind is str):
+                required = child.path in self.required and not child.none
+                self._check_scalar(
+                    child,
+                    value,
+                    depth,
+                    required=required,
+                    read=read,
+                    texts=texts,
+                    functions=functions,
+                )
+            else:
+                self.write(depth, f"{value} = {read}")
+                self._check_value(child, value, depth)
+        if texts:
+            self.write(depth, f"n += {' + '.join(f'len({text})' for text in texts)}")
 
     def _check_optional(
         self, node: Node, key: str, var: str, depth: int, count: str | None
@@ -351,12 +394,12 @@ class _Generator:
         if node.none and isinstance(node, (MappingNode, KeyedNode, ListNode, TupleNode)):
             self.write(depth, f"if {var} is not None:")
             depth += 1
-        elif node.none is False and not isinstance(node, ScalarNode):
+        elif node.none is False and isinstance(
+            node, (AnyNode, CustomNode, OperatorNode, ReferenceNode, UnionNode)
+        ):
             self.write(depth, f"if {var} is None: return 0")
         self._check_kind(node, var, depth, required=required)
-        for check in node.checks:
-            name = self.constant("validator", check)
-            self.write(depth, f"if {var} is not None and not {_passes(check, name, var)}: return 0")
+        self._check_functions(node, var, depth)
 
     def _check_kind(self, node: Node, var: str, depth: int, *, required: bool) -> None:
         match node:
@@ -428,21 +471,43 @@ class _Generator:
                     self.write(depth + 1, f"n += len(encode({{'': {var}}}, False, options))")
                 self._refuse_empty(var, depth, required=required)
             case EmbeddedNode():
-                model = self.constant("embedded", node.document_class)
-                self.write(depth, f"if {var} is not None:")
-                self.names["DICTS"] = _DICTS
-                self.write(depth + 1, f"if not isinstance({var}, dict): return 0")
-                size = self.variable()
-                self.write(depth + 1, f"{size} = {model}.__mongokit__.check({var}, options)")
-                self.write(depth + 1, f"if not {size}: return 0")
-                self.write(depth + 1, f"n += {size} // 4")
-                self._refuse_empty(var, depth, required=required)
+                if not (required or node.none is False):
+                    self.write(depth, f"if {var} is not None:")
+                    depth += 1
+                self._check_embedded(node, var, depth)
+                if required:
+                    self.write(depth, f"if not {var}: return 0")
             case ReferenceNode():
                 passes = self.constant("reference", _reference_check(node))
                 self.write(depth, f"if {var} is not None and not {passes}({var}): return 0")
                 self._refuse_none(var, depth, required=required)
             case _:
                 self.write(depth, "return 0  # declared with a manager")
+
+    def _check_embedded(self, node: EmbeddedNode, var: str, depth: int) -> None:
+        cls = self.constant("embedded", node.document_class)
+        size = self.variable()
+        inner: Model = node.document_class.__mongokit__
+        tree = inner.tree
+        call = f"({size} := {cls}.__mongokit__.check({var}, options))"
+        if not isinstance(tree, MappingNode) or not _can_stand_inline(inner, tree):
+            self.write(depth, f"if not isinstance({var}, dict) or not {call}: return 0")
+            self.write(depth, f"n += {size} // 4")
+            return
+        # Written out here: a call for each item of a list is what a validation would cost most.
+        self.names["DICTS"] = _DICTS
+        kinds = f"type({var}) is not dict and type({var}) is not {cls}"
+        self.write(depth, f"if {kinds} and type({var}) not in DICTS: return 0")
+        self.write(depth, f"if len({var}) != {len(tree.fields)}:")
+        self.write(depth + 1, f"if not {call}: return 0")
+        self.write(depth + 1, f"n += {size} // 4")
+        self.write(depth, "else:")
+        outer = self.model, self.required
+        self.model, self.required = inner, set(inner.required)
+        self.direct |= self._direct_of(inner)
+        self.write(depth + 1, f"n += {self._fixed_size(tree) // 4}")
+        self._check_all(tree, self._own(tree), var, depth + 1)
+        self.model, self.required = outer
 
     def _refuse_none(self, var: str, depth: int, *, required: bool) -> None:
         if required:
@@ -465,11 +530,13 @@ class _Generator:
         required: bool,
         read: str | None = None,
         texts: list[str] | None = None,
+        functions: Sequence[Callable[[Any], Any]] = (),
     ) -> None:
         """Write the check of the value in `var`, or of what `read` is, which goes there first.
 
         A value of the declared type itself, the common case, costs one comparison. Where `texts` is
-        given, a text is added to it, and its length is left to the caller.
+        given, a text is added to it, and its length is left to the caller. Of a text, `functions`
+        are the validators.
         """
         kind = self.constant("type", node.kind)
         accepts = self.constant("accepts", node.accepts) if len(node.accepts) > 1 else kind
@@ -480,11 +547,17 @@ class _Generator:
         if issubclass(node.kind, (str, bytes)):
             first = f"{var} := {read}" if read else var
             self.write(depth, f"if type({first}) is not {kind}:")
+            wrong = f"not isinstance({var}, {accepts})"
+            if functions:
+                wrong += f" or not ({self._passes(functions, var)})"
             if no_none:
-                self.write(depth + 1, f"if not isinstance({var}, {accepts}): return 0")
+                self.write(depth + 1, f"if {wrong}: return 0")
             else:
                 self.write(depth + 1, f"if {var} is None: {var} = ''")
-                self.write(depth + 1, f"elif not isinstance({var}, {accepts}): return 0")
+                self.write(depth + 1, f"elif {wrong}: return 0")
+            if functions:
+                passes = self._passes(functions, var, of=node.kind)
+                self.write(depth, f"elif not ({passes}): return 0")
             if texts is None:
                 self.write(depth, f"n += len({var})")
             else:
@@ -722,12 +795,27 @@ def _custom_check(custom: CustomType) -> Callable[[Any], bool]:
     return passes
 
 
-def _passes(function: Callable[[Any], Any], name: str, var: str) -> str:
-    """Return the expression of a validator's verdict; a simple one's own test goes first."""
-    source = function.source if isinstance(function, Constraint) else None
-    if source is None:
-        return f"{name}({var})"
-    return f"({source.format(v=var)} or {name}({var}))"
+def _can_stand_inline(inner: Model, tree: MappingNode) -> bool:
+    """Whether the check of an embedded document may be part of the outer document's.
+
+    An annotated class is not changed once it is made, as a classic `structure` may be.
+    """
+    cls = inner.document_class
+    return (
+        inner.lenient
+        and not ALWAYS_KNOWN & set(tree.fields)
+        and not _is_read_otherwise(cls)
+        and all(path in tree.fields for path, _ in inner.validators)
+        and all(path in tree.fields for path in inner.required)
+    )
+
+
+def _is_read_otherwise(cls: Any) -> bool:
+    """Whether a class changes how its documents are read."""
+    return any(
+        getattr(cls, name) is not getattr(dict, name)
+        for name in ("__getitem__", "__len__", "__contains__", "__iter__", "get", "items")
+    )
 
 
 def _number_check(node: ScalarNode) -> Callable[[Any], bool]:

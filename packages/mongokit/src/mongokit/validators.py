@@ -122,15 +122,24 @@ class Constraint:
                 return f"%s must be one of {', '.join(_shown(each) for each in limit)}"
         return f"%s must {_SENTENCES[self.rule]}".replace("{}", str(limit))
 
-    @property
-    def source(self) -> str | None:
-        """What is True, as Python source over `{v}`, only for a value that surely passes.
+    def source(self, *, of: type | None = None) -> str | None:
+        """Return Python source over `{v}` that is True only for a value that surely passes.
 
-        The compiler puts it before the call of the validator; None where a call is as fast.
+        The compiler puts it in the place of a call of the validator.
+
+        Args:
+            of: The type that the value is known to have; None to test for it.
+
+        Returns:
+            The expression, or None where there is none for values of this type.
         """
-        make = _SOURCES.get(self.rule)
-        simple = isinstance(self.limit, int) or self.rule == "length"
-        return make(self.limit) if make is not None and simple else None
+        kind, make = _SOURCES.get(self.rule, (None, None))
+        if make is None or kind is None or not (of is None or of is kind):
+            return None
+        if kind is int and type(self.limit) is not int:
+            return None
+        test = make(self.limit)
+        return test if of is kind else f"type({{v}}) is {kind.__name__} and {test}"
 
 
 def _s(number: Any) -> str:
@@ -270,14 +279,14 @@ _SENTENCES = {
     "multiple_of": "be a multiple of {}",
     "unique_items": "not hold the same item twice",
 }
-_SOURCES: Mapping[str, Callable[[Any], str]] = {
-    "max_length": lambda limit: f"type({{v}}) is str and len({{v}}) <= {limit}",
-    "min_length": lambda limit: f"type({{v}}) is str and len({{v}}) >= {limit}",
-    "length": lambda limit: f"type({{v}}) is str and {limit[0]} <= len({{v}}) <= {limit[1]}",
-    "ge": lambda limit: f"type({{v}}) is int and {{v}} >= {limit}",
-    "gt": lambda limit: f"type({{v}}) is int and {{v}} > {limit}",
-    "le": lambda limit: f"type({{v}}) is int and {{v}} <= {limit}",
-    "lt": lambda limit: f"type({{v}}) is int and {{v}} < {limit}",
+_SOURCES: Mapping[str, tuple[type, Callable[[Any], str]]] = {
+    "max_length": (str, lambda limit: f"len({{v}}) <= {limit}"),
+    "min_length": (str, lambda limit: f"len({{v}}) >= {limit}"),
+    "length": (str, lambda limit: f"{limit[0]} <= len({{v}}) <= {limit[1]}"),
+    "ge": (int, lambda limit: f"{{v}} >= {limit}"),
+    "gt": (int, lambda limit: f"{{v}} > {limit}"),
+    "le": (int, lambda limit: f"{{v}} <= {limit}"),
+    "lt": (int, lambda limit: f"{{v}} < {limit}"),
 }
 
 PATTERNS: Mapping[str, str] = {"email": _EMAIL, "url": _URL}
