@@ -90,6 +90,16 @@ def field(
     return Field(default, default_factory, read_only, hidden, title, description, tuple(examples))
 
 
+def argument(*, default: Any, kw_only: bool = False) -> Any:
+    """Say to type checkers what a constructor takes beside the fields; never called.
+
+    Args:
+        default: Its default.
+        kw_only: Whether it can't be given by position.
+    """
+    raise NotImplementedError
+
+
 @dataclass(slots=True)
 class Declared:
     """A class's annotations in the form of a classic declaration.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, dataclass_transform
 
-from mongokit.annotations import Declared, read
+from mongokit.annotations import Declared, argument, field, read
 from mongokit.attributes import FieldProperty, add_field_properties
 from mongokit.compiler import Model
 from mongokit.errors import (
@@ -34,6 +34,7 @@ _OF_A_FIELD = tuple(
 )
 
 
+@dataclass_transform(kw_only_default=True, field_specifiers=(field, argument))
 class SchemaProperties(type):
     """The metaclass of documents: merges what is inherited, checks it, builds the tree.
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import sys
 import uuid as uuid_module
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import bson
 from bson import DBRef, ObjectId
 from bson.raw_bson import RawBSONDocument
 
 from mongokit import _driver, indexes, json, migration, references, tracking
-from mongokit.annotations import field
 from mongokit.binding import Binding
 from mongokit.compiler import UNBOUND_OPTIONS
 from mongokit.convert import content_of, stored_form, stored_id
@@ -38,7 +37,6 @@ from mongokit.schema_document import (
 from mongokit.types import STORED_TYPES
 
 if TYPE_CHECKING:
-    from mongokit.collection import Collection
     from mongokit.connection import Connection
     from mongokit.database import Database
 
@@ -49,7 +47,6 @@ __all__ = ["Document", "DocumentProperties"]
 LARGE = 4 * 1024 * 1024
 
 
-@dataclass_transform(kw_only_default=True, field_specifiers=(field,))
 class Document(SchemaDocument, Queries[Any]):
     """A document of a collection.
 
@@ -111,19 +108,6 @@ class Document(SchemaDocument, Queries[Any]):
         super().__init_subclass__(**kwargs)
         if cls.lazy_autorefs:
             references.read_lazily(cls)
-
-    @property
-    def collection(self) -> Collection:
-        """The collection that the document is stored in.
-
-        Raises:
-            ConnectionError: The document was made without one.
-
-        Example:
-            >>> user.collection is db.users
-            True
-        """
-        return bound(self).collection
 
     @property
     def db(self) -> Database:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, dataclass_transform
+from typing import Any, ClassVar
 
-from mongokit.annotations import field
 from mongokit.schema_document import SchemaDocument
 from mongokit.types import STORED_TYPES
 
 __all__ = ["Embedded"]
 
 
-@dataclass_transform(kw_only_default=True, field_specifiers=(field,))
 class Embedded(SchemaDocument):
     """A document that is stored inside another one.
 

@@ -12,6 +12,8 @@ from mongokit.schema_document import bound
 if TYPE_CHECKING:
     from pymongo.client_session import ClientSession
 
+    from mongokit.collection import Collection
+
 
 D = TypeVar("D", bound=Mapping[str, Any])
 
@@ -30,6 +32,19 @@ class Queries(Generic[D]):
     """
 
     __slots__ = ()
+
+    @property
+    def collection(self) -> Collection:
+        """The collection that the document is stored in.
+
+        Raises:
+            ConnectionError: The document was made without one.
+
+        Example:
+            >>> user.collection is db.users
+            True
+        """
+        return bound(self).collection
 
     def find(self, *args: Any, **kwargs: Any) -> Cursor[D]:
         """Return a cursor over the documents that match.

@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Mapping
 from copy import deepcopy
+from dataclasses import InitVar
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,6 +14,7 @@ from bson import Binary
 from bson.codec_options import CodecOptions
 
 from mongokit import tracking
+from mongokit.annotations import argument
 from mongokit.attributes import (
     is_free,
     no_attribute,
@@ -51,6 +53,7 @@ from mongokit.types import CustomType, Set
 
 if TYPE_CHECKING:
     from mongokit.binding import Binding
+    from mongokit.collection import Collection
 
 # More than is made here: the names that MongoKit 0.9 had under this path.
 __all__ = [
@@ -176,6 +179,12 @@ class SchemaDocument(dict[str, Any], metaclass=SchemaProperties):
     _current_lang: ClassVar[str] = "en"
     _fallback_lang: ClassVar[str] = "en"
     if TYPE_CHECKING:
+        # What every constructor takes, before the fields that a class annotates.
+        doc: InitVar[Mapping[str, Any] | None] = argument(default=None, kw_only=False)
+        gen_skel: InitVar[bool] = argument(default=True, kw_only=False)
+        collection: Collection = argument(default=None, kw_only=False)
+        lang: InitVar[str] = argument(default="en", kw_only=False)
+        fallback_lang: InitVar[str] = argument(default="en", kw_only=False)
 
         @property
         def validation_errors(self) -> dict[str | None, list[Exception]]: ...
