@@ -58,6 +58,28 @@ def test_get_or_404_finds_text_ids_even_when_they_look_like_object_ids(
     assert db.Named.get_or_404(id)["title"] == "Write"
 
 
+@pytest.mark.parametrize("declared", [{}, {"_id": ObjectId}, {"_id": str}])
+def test_get_or_404_answers_404_under_strict_queries_too(
+    declared: dict[str, Any], db: MongoKit
+) -> None:
+    class Strict(Document):
+        __collection__ = "strict"
+        structure = {**declared, "title": str}
+        strict_queries = True
+
+    db.register([Strict])
+    identity: Any = "4e4ac5cfffc84958fa1f45fb"
+    if declared != {"_id": str}:
+        identity = ObjectId(identity)
+    db.Strict({"_id": identity, "title": "Write"}).save()
+
+    assert db.Strict.get_or_404(str(identity))["title"] == "Write"
+    others: list[Any] = ["4e4ac5cfffc84958fa1f45fc", "junk", 17, {"$ne": None}, [], None]
+    for other in others:
+        with pytest.raises(NotFound):
+            db.Strict.get_or_404(other)
+
+
 @pytest.mark.parametrize(
     "id",
     [

@@ -44,7 +44,8 @@ class Document(mongokit.Document):
             found = {"$in": [ObjectId(id), id]}
         try:
             return self.find_one_or_404({"_id": found})
-        except UnicodeEncodeError:  # half a surrogate pair
+        # Half a surrogate pair; or, under `strict_queries`, what the class's ids can never be.
+        except (UnicodeEncodeError, mongokit.QueryTypeError, mongokit.UnknownFieldError):
             abort(404)
 
     def find_one_or_404(self, *args: Any, **kwargs: Any) -> Self:

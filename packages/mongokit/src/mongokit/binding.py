@@ -34,11 +34,12 @@ class Binding(Generic[D]):
         model: What the class declared when the binding was made.
         collection: The collection as the user sees it.
         options: How documents are encoded.
+        strict: Whether queries are checked; see `strict_queries`.
     """
 
     __slots__ = (
         *("_bind", "_new", "_own_init", "_plain", "_type_field", "_wrap"),
-        *("collection", "document_class", "model", "options"),
+        *("collection", "document_class", "model", "options", "strict"),
     )
 
     def __init__(self, document_class: type[D], collection: Collection) -> None:
@@ -46,6 +47,7 @@ class Binding(Generic[D]):
         self.document_class = document_class
         self.collection = collection
         self.options = collection.codec_options
+        self.strict = bool(document_class.strict_queries)
         self._wrap = model.wrap_nested
         base = _base_of(document_class)
         self._new = document_class.__new__

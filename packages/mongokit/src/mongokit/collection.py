@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
 from mongokit.binding import Binding, registry
 from mongokit.compiler import Model
-from mongokit.cursor import Cursor, is_partial
+from mongokit.cursor import Cursor, StrictCursor, is_partial
 from mongokit.legacy import LegacyCollection, translate_find, with_find_options
 from mongokit.manager import Documents, make_manager
+from mongokit.strict import check_find
 
 if TYPE_CHECKING:
     from mongokit.database import Database
@@ -84,6 +85,8 @@ class Collection(LegacyCollection):
 
         Raises:
             TypeError: Two spellings of one argument.
+            UnknownFieldError, QueryTypeError: The class of `wrap` has `strict_queries`; see
+                `Queries`.
 
         Example:
             >>> [user.name for user in db.users.find({"age": {"$gt": 40}}, wrap=User)]
@@ -93,11 +96,15 @@ class Collection(LegacyCollection):
         """
         args, kwargs, options = translate_find(args, kwargs)
         target = with_find_options(self, options) if options else self
-        cursor: Cursor[Any] = Cursor(target, *args, **kwargs)
-        if wrap is not None:
-            projection = args[1] if len(args) > 1 else kwargs.get("projection")
-            cursor._wrapped(self._wrapper(wrap), partial=is_partial(projection))
-        return cursor
+        if wrap is None:
+            return Cursor(target, *args, **kwargs)
+        binding = self._wrapper(wrap)
+        kind: type[Cursor[Any]] = Cursor
+        if binding.strict:
+            check_find(binding.model, args, kwargs)
+            kind = StrictCursor
+        projection = args[1] if len(args) > 1 else kwargs.get("projection")
+        return kind(target, *args, **kwargs)._wrapped(binding, partial=is_partial(projection))
 
     def _wrapper(self, wrap: Any) -> Binding[Any]:
         if isinstance(wrap, Binding):

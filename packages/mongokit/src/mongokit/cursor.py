@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, overload
 
-from mongokit import _driver
+from mongokit import _driver, strict
 from mongokit.legacy import LegacyCursor
+
+if TYPE_CHECKING:
+    from mongokit.compiler import Model
 
 D = TypeVar("D", bound=Mapping[str, Any])
 D_co = TypeVar("D_co", covariant=True)
@@ -14,6 +17,10 @@ D_co = TypeVar("D_co", covariant=True)
 
 class Wrapper(Protocol[D_co]):
     """What makes documents out of what the driver decoded: a `Binding`."""
+
+    @property
+    def model(self) -> Model:
+        """What the documents' class declares."""
 
     @property
     def per_batch(self) -> bool:
@@ -202,6 +209,38 @@ class Cursor(_driver.ChunkedCursor[D], LegacyCursor[D]):
             other._wrapped(self._wrap, partial=self._partial)
         clone: Cursor[D] = other
         return clone
+
+
+class StrictCursor(Cursor[D]):
+    """The cursor of a class with `strict_queries`; what it is made for has been checked."""
+
+    def sort(self, key_or_list: Any, direction: int | str | None = None) -> Self:
+        """Sort the documents, as PyMongo does.
+
+        Args:
+            key_or_list: A field, or fields, or pairs of field and direction.
+            direction: The direction of a single field.
+
+        Raises:
+            UnknownFieldError: A field is not declared.
+        """
+        if self._wrap is not None:
+            key = key_or_list if direction is None else [(key_or_list, direction)]
+            strict.check_sort(self._wrap.model, key)
+        return super().sort(key_or_list, direction)
+
+    def distinct(self, key: str) -> list[Any]:
+        """Return the distinct values of a field, as PyMongo does.
+
+        Args:
+            key: The field.
+
+        Raises:
+            UnknownFieldError: It is not declared.
+        """
+        if self._wrap is not None:
+            strict.check_path(self._wrap.model, key)
+        return super().distinct(key)
 
 
 def is_partial(projection: Mapping[str, Any] | Sequence[str] | None) -> bool:

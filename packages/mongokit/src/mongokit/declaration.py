@@ -272,6 +272,7 @@ def compile_again_if_changed(cls: Any) -> None:
 def _declaration(cls: Any) -> tuple[Any, ...]:
     options = (
         *("use_schemaless", "use_dot_notation", "use_autorefs", "type_field", "migration_handler"),
+        "strict_queries",
         *_MERGED_DICTS,
         *_UNITED_LISTS,
         "indexes",

@@ -14,6 +14,8 @@
     │   └── i18nError
     ├── ConnectionError               no collection is bound, or it cannot be reached
     ├── BulkValidationError           several documents at once, some of them invalid
+    ├── UnknownFieldError             a query names a field that is not declared
+    ├── QueryTypeError                a query compares with what a field can never hold
     ├── MultipleResultsFound, BadIndexError, AutoReferenceError, MaxDocumentSizeError,
     │   OptionConflictError, UpdateQueryError, EvalException, MongoAuthException,
     │   DuplicateI18nError
@@ -73,10 +75,12 @@ __all__ = [
     "MultipleResultsFound",
     "OperationFailure",
     "OptionConflictError",
+    "QueryTypeError",
     "RequireFieldError",
     "SchemaDocumentError",
     "SchemaTypeError",
     "StructureError",
+    "UnknownFieldError",
     "UpdateQueryError",
     "ValidationError",
     "i18nError",
@@ -355,6 +359,69 @@ class BulkValidationError(MongoKitError):
         super().__init__(f"{len(failures)} of {total} documents {verb} not validate: {first}{more}")
         self.failures = failures
         self.inserted_ids = inserted_ids or []
+
+
+class UnknownFieldError(MongoKitError, ValueError):
+    """A query of a class with `strict_queries` names a field, or an operator, that there is not.
+
+    Attributes:
+        path: The dotted name.
+        suggestion: The nearest name that there is; None where none is near.
+        document_class: The class whose declaration lacks it.
+
+    Example:
+        >>> class Strict(User):
+        ...     strict_queries = True
+        >>> try:
+        ...     db.users.documents(Strict).find({"nmae": "Ada"})
+        ... except UnknownFieldError as error:
+        ...     print(f"{error} ({error.path} -> {error.suggestion})")
+        nmae is not a field of Strict: did you mean name? (nmae -> name)
+    """
+
+    def __init__(
+        self,
+        *args: object,
+        path: str | None = None,
+        suggestion: str | None = None,
+        document_class: type | None = None,
+    ) -> None:
+        super().__init__(*args)
+        self.path = path
+        self.suggestion = suggestion
+        self.document_class = document_class
+
+
+class QueryTypeError(MongoKitError, TypeError):
+    """A query of a class with `strict_queries` compares a field with what it can never hold.
+
+    Attributes:
+        path: The dotted name of the field.
+        expected: What it is declared as.
+        value: What the query compares it with; never part of the text.
+        document_class: The class that declares it.
+
+    Example:
+        >>> class Strict(User):
+        ...     strict_queries = True
+        >>> db.users.documents(Strict).find_one({"age": "36"})
+        Traceback (most recent call last):
+        mongokit.errors.QueryTypeError: age can never equal a str: it is declared as int; ...
+    """
+
+    def __init__(
+        self,
+        *args: object,
+        path: str | None = None,
+        expected: str | None = None,
+        value: Any = None,
+        document_class: type | None = None,
+    ) -> None:
+        super().__init__(*args)
+        self.path = path
+        self.expected = expected
+        self.value = value
+        self.document_class = document_class
 
 
 class BadIndexError(MongoKitError):

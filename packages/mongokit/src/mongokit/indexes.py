@@ -24,28 +24,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from bson import DBRef
 from pymongo import IndexModel
 
 from mongokit.errors import BadIndexError
 from mongokit.legacy import warn
-from mongokit.operators import NOT, OR
-from mongokit.schema import (
-    ALWAYS_KNOWN,
-    AnyNode,
-    CustomNode,
-    EmbeddedNode,
-    I18nNode,
-    KeyedNode,
-    ListNode,
-    MappingNode,
-    Node,
-    OperatorNode,
-    ReferenceNode,
-    ScalarNode,
-    TupleNode,
-    UnionNode,
-)
+from mongokit.schema import ALWAYS_KNOWN, Node
+from mongokit.stored import Stored, places
 
 if TYPE_CHECKING:
     from pymongo.collection import Collection
@@ -94,7 +78,6 @@ _NOT_STORED: Final = frozenset({"background", "comment", "commitQuorum", "maxTim
 # What changes the results of an index, so that it counts even where it is not declared.
 _FLAGS: Final = ("unique", "sparse", "hidden")
 _TELLING: Final = (*_FLAGS, "expireAfterSeconds", "partialFilterExpression")
-_DBREF_FIELDS: Final = ("$id", "$ref", "$db")
 
 _ID_KEYS: Final = (("_id", INDEX_ASCENDING),)
 
@@ -428,57 +411,7 @@ def _is_known(name: str, tree: Node, document_class: Any) -> bool:
     parts = name.split(".")
     if parts[-1] == "$**":  # a wildcard index: everything below
         parts.pop()
-    return _can_hold(tree, parts)
-
-
-def _can_hold(node: Node, parts: list[str]) -> bool:
-    """Whether stored documents can have a value at the path below `node`.
-
-    Wider than the paths of the other options: what an index names is the stored form, with
-    positions in lists, the fields of a DBRef and the languages of i18n fields.
-    """
-    if not parts:
-        return True
-    first, rest = parts[0], parts[1:]
-    match node:
-        case MappingNode() if node.fields or not node.path:
-            return first in node.fields and _can_hold(node.fields[first], rest)
-        case KeyedNode():
-            return _can_hold(node.value, rest)
-        case ListNode():
-            return _can_hold(node.item, rest if first.isdigit() else parts)
-        case TupleNode():
-            below = rest if first.isdigit() else parts
-            return any(_can_hold(item, below) for item in node.items)
-        case I18nNode():
-            return parts == ["lang"] or (first == "value" and _can_hold(node.inner, rest))
-        case EmbeddedNode():
-            tree = node.document_class.__mongokit__.tree
-            return tree is None or _can_hold(tree, parts)
-        case ReferenceNode():
-            return first in _DBREF_FIELDS
-        case ScalarNode():
-            return _is_open([node.kind], first)
-        case CustomNode():
-            kinds = node.custom.mongo_type
-            return _is_open(kinds if isinstance(kinds, tuple) else [kinds], first)
-        case UnionNode():
-            return any(_can_hold(option, parts) for option in node.options)
-        case OperatorNode(operator=OR()):
-            return _is_open(node.operator.operands, first)
-        case OperatorNode():
-            return isinstance(node.operator, NOT)
-        case MappingNode() | AnyNode():
-            return True
-    return False
-
-
-def _is_open(kinds: Iterable[type], first: str) -> bool:
-    """Whether a value of one of these types can have fields that no declaration names."""
-    return any(
-        issubclass(kind, (dict, list)) or (issubclass(kind, DBRef) and first in _DBREF_FIELDS)
-        for kind in kinds
-    )
+    return any(True for _ in places(Stored(tree), parts))
 
 
 # Comparing.

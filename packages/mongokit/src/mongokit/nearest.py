@@ -12,7 +12,9 @@ from mongokit.schema import (
     ListNode,
     MappingNode,
     Node,
+    ReferenceNode,
     TupleNode,
+    UnionNode,
 )
 
 
@@ -38,18 +40,24 @@ def nearest(tree: Node | None, path: str, known: Iterable[str] = ("_id",)) -> st
     names: Iterable[str] = () if tree is None else known
     for part in path.split("."):
         fields = {} if node is None else _fields(node)
-        name = part
         if isinstance(fields, Node):  # any key
+            found.append(part)
             node = fields
-        elif not (found and part.isdigit() and isinstance(node, (ListNode, TupleNode, I18nNode))):
+        elif part.isdigit() and isinstance(node, (ListNode, I18nNode, UnionNode)):
+            found.append(part)
+            node = node.item if isinstance(node, ListNode) else node
+        elif part.isdigit() and isinstance(node, TupleNode) and int(part) < len(node.items):
+            found.append(part)
+            node = node.items[int(part)]
+        else:
             near = near_name(part, [*fields, *names])
+            if near is None and isinstance(node, I18nNode):
+                near = "value"  # a language was meant
             if near is None:
                 return ".".join(found) if corrected else None
             corrected = corrected or near != part
-            name, node = near, fields.get(near)
-        elif isinstance(node, ListNode):
-            node = node.item
-        found.append(name)
+            found.append(near)
+            node = fields.get(near)
         names = ()
     return ".".join(found)
 
@@ -86,8 +94,9 @@ def _fields(node: Node) -> Mapping[str, Node] | Node:
             return node.value
         case ListNode():
             return _fields(node.item)
-        case TupleNode():
-            levels = [_fields(item) for item in node.items]
+        case TupleNode() | UnionNode():
+            nodes = node.items if isinstance(node, TupleNode) else node.options
+            levels = [_fields(item) for item in nodes]
             return {
                 name: child
                 for fields in levels
@@ -99,4 +108,6 @@ def _fields(node: Node) -> Mapping[str, Node] | Node:
         case EmbeddedNode():
             tree = node.document_class.__mongokit__.tree
             return {} if tree is None else _fields(tree)
+        case ReferenceNode():
+            return dict.fromkeys(("$id", "$ref", "$db"), node)
     return {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from mongokit import errors, json
+from mongokit import errors, json, strict
 from mongokit.cursor import Cursor, is_partial
 from mongokit.schema_document import bound
 
@@ -25,6 +25,10 @@ class Queries(Generic[D]):
 
     Every method takes what the method of that name takes on a PyMongo collection, `session=`
     included, and PyMongo 2's spellings.
+
+    Where the class has `strict_queries = True`, each of them raises `UnknownFieldError` for a
+    field that the class does not declare, in a filter, a projection or a sort, and
+    `QueryTypeError` for a value that the field can never have; nothing is sent then.
 
     Example:
         >>> db.User.find({"age": {"$gt": 30}}).sort("age", -1)[0].name
@@ -84,6 +88,8 @@ class Queries(Generic[D]):
             True
         """
         binding = bound(self)
+        if binding.strict:
+            strict.check_find(binding.model, args, kwargs)
         raw = binding.collection.find_one(*args, **kwargs)
         if raw is None:
             return None
@@ -193,6 +199,8 @@ class Queries(Generic[D]):
             37
         """
         binding = bound(self)
+        if binding.strict:
+            strict.check_find_and_modify(binding.model, args, kwargs)
         raw = binding.collection.find_and_modify(*args, **kwargs)
         if not raw or kwargs.get("full_response"):
             return cast("D | None", raw or None)
@@ -226,6 +234,8 @@ class Queries(Generic[D]):
             text["$language"] = language
         query = {**(kwargs.pop("filter", None) or {}), "$text": text}
         projection = kwargs.pop("project", None)
+        if binding.strict:
+            strict.check_find(binding.model, (query, projection), kwargs)
         score = {"$meta": "textScore"}
         fields = dict.fromkeys(projection, 1) if isinstance(projection, list) else projection or {}
         limit = kwargs.pop("limit", 100)
@@ -290,7 +300,10 @@ class Queries(Generic[D]):
             >>> sorted(db.User.distinct("name"))
             ['Ada', 'Grace']
         """
-        values: list[Any] = bound(self).collection.distinct(key, *args, **kwargs)
+        binding = bound(self)
+        if binding.strict:
+            strict.check_distinct(binding.model, key, args, kwargs)
+        values: list[Any] = binding.collection.distinct(key, *args, **kwargs)
         return values
 
     def count(self, *args: Any, **kwargs: Any) -> int:
@@ -305,7 +318,10 @@ class Queries(Generic[D]):
             1
         """
         wanted = args[0] if args else kwargs.pop("filter", {})
-        return bound(self).collection.count_documents(wanted, **kwargs)
+        binding = bound(self)
+        if binding.strict:
+            strict.check_find(binding.model, (wanted,), kwargs)
+        return binding.collection.count_documents(wanted, **kwargs)
 
 
 def _with_fields(cls: Any, spec: Filter | None) -> dict[str, Any]:

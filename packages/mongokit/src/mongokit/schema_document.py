@@ -103,6 +103,8 @@ class SchemaDocument(dict[str, Any], metaclass=SchemaProperties):
         lazy_autorefs: Whether references are fetched when a field is read, not with the document.
         skip_validation: Whether `save()` leaves validation out.
         raise_validation_errors: Whether `validate()` raises; if not, see `validation_errors`.
+        strict_queries: Whether queries that could only match nothing are refused, as those with
+            an undeclared field.
         type_field: The field that holds the class's name, None for no such field.
         read_only_fields: Paths that clients may see but not set.
         hidden_fields: Paths that clients don't see either.
@@ -156,6 +158,7 @@ class SchemaDocument(dict[str, Any], metaclass=SchemaProperties):
     lazy_autorefs: ClassVar[bool] = False
     skip_validation: ClassVar[bool] = False
     raise_validation_errors: ClassVar[bool] = True
+    strict_queries: ClassVar[bool] = False
     type_field: ClassVar[str | None] = "_type"
     read_only_fields: ClassVar[list[str]] = []
     hidden_fields: ClassVar[list[str]] = []
