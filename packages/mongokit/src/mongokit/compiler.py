@@ -90,6 +90,7 @@ class Model:
         has_references: Whether there is any such place.
         has_checks: Whether items of lists and the like have validators of their own.
         unwatched: Fields of a lenient class that may be set without anyone taking note of it.
+        cache: What other modules make of the class, at their first use of it.
         source: The generated source of `check` and `construct`.
     """
 
@@ -130,6 +131,7 @@ class Model:
             for name, node in fields.items()
             if not any(isinstance(each, EmbeddedNode) for each in walk(node))
         }
+        self.cache: dict[str, Any] = {}
         generated = _Generator(self)
         self.source = generated.source
         functions = _execute(self.source, generated.names, document_class.__qualname__)
@@ -823,7 +825,7 @@ def _number_check(node: ScalarNode) -> Callable[[Any], bool]:
 
 
 def _union_check(model: Model, node: UnionNode) -> Callable[[Any, Any], bool]:
-    return lambda value, options: explain._Walk(model, options).union_takes(node, value)
+    return lambda value, options: explain.union_takes(model, node, value, options)
 
 
 def _reference_check(node: ReferenceNode) -> Callable[[Any], bool]:

@@ -570,6 +570,18 @@ def _at_field(error: Exception, where: str, path: str) -> Exception:
     return error
 
 
+def union_takes(model: Model, node: UnionNode, value: Any, options: CodecOptions[Any]) -> bool:
+    """Tell whether one of a union's options takes a value.
+
+    Args:
+        model: The class that declares it.
+        node: The union.
+        value: The value.
+        options: How values that the declaration leaves open are encoded.
+    """
+    return _Walk(model, options).union_takes(node, value)
+
+
 def refers_to(node: ReferenceNode, value: Any) -> bool:
     """Tell whether `value` is a document of the class that `node` references.
 

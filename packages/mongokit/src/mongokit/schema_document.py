@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from bson import Binary
 from bson.codec_options import CodecOptions
 
-from mongokit import tracking
+from mongokit import jsonform, jsonschema, tracking
 from mongokit.annotations import argument
 from mongokit.attributes import (
     is_free,
@@ -54,6 +54,7 @@ from mongokit.types import CustomType, Set
 if TYPE_CHECKING:
     from mongokit.binding import Binding
     from mongokit.collection import Collection
+    from mongokit.scope import Mode
 
 # More than is made here: the names that MongoKit 0.9 had under this path.
 __all__ = [
@@ -265,6 +266,72 @@ class SchemaDocument(dict[str, Any], metaclass=SchemaProperties):
             ['x', 'y']
         """
         return [as_failure(error) for error in type(self).__mongokit__.failures(self)]
+
+    @classmethod
+    def json_schema(
+        cls, mode: Mode = "store", *, ref_template: str = jsonschema.DEFS
+    ) -> dict[str, Any]:
+        """Return the JSON Schema (2020-12) of the class's documents in JSON form.
+
+        Args:
+            mode: "store" for the whole stored document; "create" for what clients may send, without
+                hidden and read-only fields and the `_id`; "update" for a part of that (a JSON Merge
+                Patch); "read" for what they see, without hidden fields.
+            ref_template: Where the schemas of embedded classes are, with `{name}` in it. Elsewhere
+                than in `$defs`, they are left out here: `jsonschema.definitions` has them.
+
+        Raises:
+            ValueError: There is no such mode.
+
+        Example:
+            >>> class Point(SchemaDocument):
+            ...     x: float
+            >>> Point.json_schema("create")["properties"]
+            {'x': {'type': 'number', 'title': 'X'}}
+        """
+        return jsonschema.json_schema(cls, mode, ref_template=ref_template)
+
+    def json_form(self, mode: Mode = "read") -> dict[str, Any]:
+        """Return the document in the form that `json_schema` describes, for `json.dumps`.
+
+        ObjectIds are their 24 hexadecimal digits, datetimes RFC 3339 text in UTC, Decimals and
+        UUIDs text, bytes base64 text, Enum members their values, sets arrays, references
+        `{"$ref": ..., "$id": ..., "$db": ...}`. What the class does not declare is left out, but in
+        "store".
+
+        Args:
+            mode: As in `json_schema`.
+
+        Raises:
+            TypeError: The document holds something that has no JSON form.
+            ValueError: There is no such mode.
+
+        Example:
+            >>> class Event(SchemaDocument):
+            ...     at: datetime
+            ...     token: str = field(default="", hidden=True)
+            >>> Event(at=datetime(2026, 11, 23), token="x").json_form()
+            {'at': '2026-11-23T00:00:00.000Z'}
+        """
+        return jsonform.json_form(self, mode)
+
+    @classmethod
+    def from_json_form(cls, content: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what `json_form` was made of: content in Python form, for a document.
+
+        What the declaration says of a field decides how its text is read. What can't be read stays
+        as it is, for `validate()` to refuse at its path; so do unknown fields.
+
+        Args:
+            content: What `json.loads` gave.
+
+        Example:
+            >>> class Event(SchemaDocument):
+            ...     at: datetime
+            >>> Event.from_json_form({"at": "2026-11-23T00:00:00Z", "to": 1})
+            {'at': datetime.datetime(2026, 11, 23, 0, 0, tzinfo=datetime.timezone.utc), 'to': 1}
+        """
+        return jsonform.from_json_form(cls, content)
 
     def set_lang(self, lang: str) -> None:
         """Set the language that i18n fields are read and written in by attribute.

@@ -131,8 +131,14 @@ class Set(CustomType):
             return list(value)
 
     def to_python(self, value: Any) -> Any:
-        """Return the stored list as a set, or None for None."""
-        return None if value is None else set(value)
+        """Return the stored list as a set, or None for None.
+
+        A list with items that no set can hold stays as it is, and does not validate.
+        """
+        try:
+            return None if value is None else set(value)
+        except TypeError:
+            return value
 
 
 class DecimalType(CustomType):
@@ -263,6 +269,8 @@ class EnumType(CustomType):
         if value is None or isinstance(value, self.kind):
             return value
         try:
-            return self.kind(value)
+            member = self.kind(value)
         except ValueError:
             return value
+        # To Python True is 1, to BSON and JSON it is not.
+        return member if isinstance(member.value, bool) is isinstance(value, bool) else value

@@ -210,18 +210,30 @@ def _matches(value: Any, expression: str) -> bool:
 
 
 _patterns: dict[str, re.Pattern[str]] = {}
+_DOLLAR = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\$", re.DOTALL)
 
 
 def _compiled(expression: str) -> re.Pattern[str]:
     found = _patterns.get(expression)
     if found is None:
-        # As JSON Schema has it (ECMA-262): \d and \w are ASCII, and a last $ is the very end, where
+        # As JSON Schema has it (ECMA-262): \d and \w are ASCII, and $ is the very end, where
         # Python's own also matches before a line break.
-        whole = (
-            expression[:-1] + r"\Z" if re.search(r"(?<!\\)(\\\\)*\$$", expression) else expression
-        )
-        found = _patterns[expression] = re.compile(whole, re.ASCII)
+        found = _patterns[expression] = re.compile(with_end(expression, r"\Z"), re.ASCII)
     return found
+
+
+def with_end(expression: str, end: str) -> str:
+    r"""Return a pattern with each `$` written as something that only matches at the very end.
+
+    Args:
+        expression: What `pattern()` takes.
+        end: What the dialect has for it.
+
+    Example:
+        >>> with_end(r"^[$a-z]+$|\$$", r"\Z")
+        '^[$a-z]+\\Z|\\$\\Z'
+    """
+    return _DOLLAR.sub(lambda found: end if found[0] == "$" else found[0], expression)
 
 
 def _has_unique_items(value: Any, _: Any) -> bool:
