@@ -80,6 +80,12 @@ def test_tutorial_gives_the_outputs_that_it_shows(
     run("docs/tutorial.md")
 
 
+def test_annotated_declarations_give_the_outputs_that_they_show(
+    run: Callable[[str], dict[str, Any]],
+) -> None:
+    run("docs/annotations.md")
+
+
 def test_pattern_in_the_readme_works_as_it_stands(
     run: Callable[[str], dict[str, Any]],
     database_name: str,

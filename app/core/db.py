@@ -32,6 +32,8 @@ if TYPE_CHECKING:
         ServerHeartbeatSucceededEvent,
     )
 
+    from mongokit import Connection
+
 __all__ = ["db", "init_app"]
 
 START = 30.0  # seconds that a command waits for the embedded engine to start
@@ -45,7 +47,8 @@ def init_app(app: Flask) -> None:
     """Bind `db` to the application; opens nothing.
 
     Without an address (`MONGODB_URI`, `MONGODB_HOST`) the embedded engine in the instance folder
-    serves. Outside production the declared indexes are created at first use in each process.
+    serves. Outside production the declared indexes are created at first use in each process, and
+    queries are checked against the declarations.
 
     Args:
         app: The application, configured.
@@ -63,6 +66,7 @@ def init_app(app: Flask) -> None:
     app.config["MONGODB_OPTIONS"] = options | app.config.get("MONGODB_OPTIONS", {})
     db.init_app(app)
     if app.config["APP_ENV"] != "production":
+        client_created.connect(_watch_queries, app)
         client_created.connect(_create_indexes, app)
     _bound_requests(app)
 
@@ -99,6 +103,14 @@ def _bound_requests(app: Flask) -> None:
             return serve(environ, start_response)
 
     app.wsgi_app = serve_in_time  # type: ignore[method-assign]
+
+
+def _watch_queries(_app: Flask, client: Connection) -> None:
+    """Refuse queries that could only match nothing: a developer hears of a misspelt field at once.
+
+    In production nothing is added to a query's cost.
+    """
+    client.strict_queries = True
 
 
 def _create_indexes(app: Flask, **_: object) -> None:

@@ -9,6 +9,7 @@ from flask import Blueprint, request, url_for
 from werkzeug.exceptions import BadRequest
 
 from app.core import errors
+from app.core.fields import shown
 from app.core.pagination import PageRequest
 from app.users import services
 from flask_mongokit import BSONObjectIdConverter
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bson import ObjectId
-
-    from app.users.documents import User
 
 blueprint = Blueprint("users_api", __name__, url_prefix=f"{errors.API_PREFIX}/users")
 errors.answer(
@@ -56,7 +55,7 @@ class UserIdConverter(BSONObjectIdConverter):
 def listing() -> dict[str, Any]:
     """Answer one page of the users, the oldest first: `?limit=` and `?after=`."""
     page = services.listing(PageRequest.from_args(request.args))
-    return {"items": [_item(user) for user in page.items], "next": page.next}
+    return {"items": [shown(user) for user in page.items], "next": page.next}
 
 
 @blueprint.post("")
@@ -64,19 +63,19 @@ def create() -> tuple[dict[str, Any], HTTPStatus, dict[str, str]]:
     """Store a user; answer 201, and where it is."""
     user = services.create(_body())
     location = url_for(".show", user_id=user["_id"])
-    return _item(user), HTTPStatus.CREATED, {"Location": location}
+    return shown(user), HTTPStatus.CREATED, {"Location": location}
 
 
 @blueprint.get("/<user_id:user_id>")
 def show(user_id: ObjectId) -> dict[str, Any]:
     """Answer one user."""
-    return _item(services.find(user_id))
+    return shown(services.find(user_id))
 
 
 @blueprint.patch("/<user_id:user_id>")
 def change(user_id: ObjectId) -> dict[str, Any]:
     """Change the fields in the body, as in JSON Merge Patch (RFC 7396); answer the user."""
-    return _item(services.change(user_id, _body()))
+    return shown(services.change(user_id, _body()))
 
 
 @blueprint.delete("/<user_id:user_id>")
@@ -101,7 +100,3 @@ def _body() -> Mapping[str, object]:
         refusal = errors.field_error("", "type", "the body must be an object")
         raise services.UserRefused([refusal])
     return body
-
-
-def _item(user: User) -> dict[str, Any]:
-    return {"id": user["_id"]} | {name: user.get(name) for name in ("name", "email", "created")}

@@ -54,7 +54,9 @@ def import_users(
 ) -> None:
     """Store the users in FILE (- for standard input), which is CSV or NDJSON.
 
-    A CSV begins with a header; the columns are name and email and, if need be, created. Good rows
+    A CSV begins with a header; the columns are the fields of a user: name and email and, if need
+    be, created, and those that you have added (a field of an embedded document is address.city).
+    Good rows
     are stored, bad ones are reported with their line, field and rule, and the exit status is 1
     when there was one. A user whose e-mail and name are there already is left alone, so the same
     import again stores nothing.
@@ -98,7 +100,7 @@ def export_users(file: str, format: files.Format | None) -> None:
     with _errors_for_people(), _replacing(file) as stream:
         length = None if file == "-" else services.estimate()
         with _progress("Exporting", length) as advance:
-            writer = files.Writer(stream, kind, files.COLUMNS)
+            writer = files.Writer(stream, kind, files.columns())
             for count, row in enumerate(services.export_rows(), start=1):
                 writer.write(row)
                 advance(count, count)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Annotated, Any
 
 import email_validator
+from annotated_types import MaxLen
 
 from app.core.db import db
-from mongokit import Document, ValidationError
+from mongokit import Document, ValidationError, field
 
 # Syntax only: .local, .test and the like are addresses in many a house (the library's
 # documentation names this list as the place to allow them).
@@ -20,44 +20,6 @@ email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
 
 _LINE_ENDS = "\t\n\r"  # the control characters that people do write inside a name
 _INVISIBLE = ("Cc", "Cf", "Cs", "Zs", "Zl", "Zp")  # not Cn: newer characters than Python's tables
-
-
-@dataclass(frozen=True, slots=True)
-class MaxLength:
-    """A validator that refuses longer text; forms read their `maxlength` from it.
-
-    Attributes:
-        length: The longest allowed length in characters (code points).
-
-    Raises:
-        ValidationError: On a call with longer text.
-
-    Example:
-        >>> MaxLength(3)("Ada")
-        True
-    """
-
-    length: int
-    rule: ClassVar[str] = "max_length"
-
-    def __call__(self, value: object) -> bool:
-        """Return True, also for what is no text: the type check speaks of that."""
-        if not isinstance(value, str) or len(value) <= self.length:
-            return True
-        raise ValidationError(f"%s must be at most {self.length} characters long")
-
-
-def max_length(length: int) -> MaxLength:
-    """Return a validator that refuses text of more characters, as in the old pattern.
-
-    Args:
-        length: The longest allowed length in characters (code points).
-
-    Example:
-        >>> max_length(50)("admin")
-        True
-    """
-    return MaxLength(length)
 
 
 def not_blank(value: object) -> bool:
@@ -174,13 +136,15 @@ def now() -> datetime:
 class User(Document):
     """A person with a name and an e-mail address that nobody else has.
 
-    `email` is kept as its owner writes it, since mail goes there; `email_key` is what it is
-    compared by, made anew at each save and unique in the collection. docs/decisions/user-email.md
-    says why there are two.
+    Everything that is known of a user's fields is said here: the API and its description, the form,
+    the files' columns and the server's own validator are made of it. docs/decisions/user-email.md
+    says why there are two of the address.
 
     Attributes:
-        open_fields: What the doors take from outside.
-        closed_fields: What they show beside it, and nobody may set.
+        name: The name, in any script.
+        email: The e-mail address, as its owner writes it, since mail goes there.
+        email_key: What the address is compared by; made anew at each save, unique.
+        created: When the user was added.
 
     Example:
         >>> user = db.users.User()
@@ -191,18 +155,14 @@ class User(Document):
     """
 
     __collection__ = "users"
-    structure = {"name": str, "email": str, "email_key": str, "created": datetime}
-    required_fields = ["name", "email", "created"]
-    default_values = {"created": now}
-    validators = {
-        "name": [max_length(50), not_blank, printable],
-        "email": [max_length(120), not_blank, email_address],
-    }
-    indexes = [{"fields": "email_key", "unique": True}]
-    use_dot_notation = True
+    name: Annotated[str, MaxLen(50), not_blank, printable] = field(examples=["Ada Lovelace"])
+    email: Annotated[str, MaxLen(120), not_blank, email_address] = field(
+        title="E-mail", examples=["ada@example.org"]
+    )
+    email_key: str = field(default="", hidden=True)
+    created: datetime = field(default_factory=now, read_only=True, title="Added")
 
-    open_fields: ClassVar[tuple[str, ...]] = ("name", "email")
-    closed_fields: ClassVar[tuple[str, ...]] = ("id", "created")
+    indexes = [{"fields": "email_key", "unique": True}]
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Tidy the fields, then save; arguments and errors as in `mongokit.Document.save`."""

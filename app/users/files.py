@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
 import orjson
 
 from app.core.errors import field_error
-from app.users.documents import User
+from app.core.fields import Field, fields_of, flat, nested
+from app.users import documents
 from app.users.services import Row
 
 if TYPE_CHECKING:
@@ -29,9 +30,28 @@ if TYPE_CHECKING:
 Format = Literal["csv", "ndjson"]
 
 EXTENSIONS: dict[str, Format] = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson"}
-COLUMNS = (*User.open_fields, "created")
 REASONS = ("line", "field", "rule", "message")  # what a file of rejected rows has beside them
 LONGEST_RECORD = 16 * 1024  # bytes: a hundred times what a user takes
+
+
+def fields() -> tuple[Field, ...]:
+    """Return the fields that files have columns for: all that clients see, but the id.
+
+    Example:
+        >>> [field.path for field in fields()]
+        ['name', 'email', 'created']
+    """
+    return fields_of(documents.User)
+
+
+def columns() -> list[str]:
+    """Return the columns of an exported file; a field of an embedded document has a dotted name.
+
+    Example:
+        >>> columns()
+        ['name', 'email', 'created']
+    """
+    return [field.path for field in fields()]
 
 
 class BadHeader(ValueError):
@@ -101,7 +121,8 @@ class Writer:
         """Write one row.
 
         Args:
-            row: Value by column; in NDJSON it is written whole, in CSV its known columns.
+            row: Value by column, or documents in documents; in NDJSON it is written whole, in CSV
+                its known columns.
             surplus: Further cells of a CSV.
 
         Raises:
@@ -112,7 +133,8 @@ class Writer:
             for name, value in row.items()
         }
         if self._csv is not None:
-            self._csv.writerow([*(written.get(name, "") for name in self._columns), *surplus])
+            cells = (Field.write(_at(written, name)) for name in self._columns)
+            self._csv.writerow([*cells, *surplus])
         else:
             self._stream.write(orjson.dumps(written) + b"\n")
 
@@ -295,15 +317,19 @@ class _CSVReader:
             raise BadHeader("the first line is no CSV header in UTF-8") from error
         if any(_is_undecoded(cell) for cell in cells):
             raise BadHeader("the file is not in UTF-8")
-        columns = [cell.strip().casefold() for cell in cells]
-        wanted = f"columns are {', '.join(User.open_fields)} and, if need be, created"
-        if missing := [name for name in User.open_fields if name not in columns]:
+        known = {name.casefold(): name for name in (*columns(), *REASONS)}
+        found = [known.get(name, name) for name in (cell.strip().casefold() for cell in cells)]
+        must = [field.path for field in fields() if field.required and not field.read_only]
+        may = [name for name in columns() if name not in must]
+        wanted = f"columns are {', '.join(must)}"
+        wanted += f" and, if need be, {', '.join(may)}" if may else ""
+        if missing := [name for name in must if name not in found]:
             raise BadHeader(f"the header lacks {' and '.join(missing)}: {wanted}, parted by commas")
-        if unknown := [name for name in columns if name not in (*COLUMNS, *REASONS)]:
+        if unknown := [name for name in found if name not in known.values()]:
             raise BadHeader(f"the header has unknown columns ({', '.join(unknown)}): {wanted}")
-        if len(set(columns)) < len(columns):
+        if len(set(found)) < len(found):
             raise BadHeader(f"the header names a column twice: {wanted}")
-        return columns
+        return found
 
     def __iter__(self) -> Iterator[Row]:
         while True:
@@ -344,15 +370,14 @@ class _CSVReader:
             for name, cell in read.items()
             if _is_undecoded(cell)
         ]
-        values = _values(read, errors)
+        values = _values(_from_cells(read), errors)
         return Row(self._feed.first.number, values, errors, cells)
 
 
 class _NDJSONReader:
-    columns = COLUMNS
-
     def __init__(self, lines: _Lines) -> None:
         self._lines = lines
+        self.columns = columns()
 
     @property
     def bytes_read(self) -> int:
@@ -385,18 +410,41 @@ def _is_undecoded(cell: str) -> bool:
     return not cell.isascii() and any("\udc80" <= char <= "\udcff" for char in cell)
 
 
+def _from_cells(read: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the cells of a row mean; an empty one says nothing where something is no must."""
+    values: dict[str, Any] = {}
+    for field in fields():
+        text = read.get(field.path)
+        if text is None or (text == "" and not field.required and not field.node.none):
+            continue
+        values[field.path] = field.read(text)
+    return nested(values)
+
+
 def _values(read: Mapping[str, Any], errors: list[FieldError]) -> dict[str, Any]:
     """Return what is to be imported of a row; add to the errors what can't be read."""
     values = {name: value for name, value in read.items() if name not in REASONS}
-    created = values.get("created")
-    if created in (None, ""):
-        values.pop("created", None)
-    elif isinstance(created, str):
-        values["created"] = read_time(created)
-        if values["created"] is None:
-            message = "created must be a time with its zone, like 2026-01-02T03:04:05Z"
-            errors.append(field_error("created", "time", message))
+    for field in fields():
+        if field.kind is not datetime:
+            continue
+        given = _at(values, field.path)
+        if given in (None, "") and field.read_only:
+            values.pop(field.path, None)
+        elif isinstance(given, str):
+            moment = read_time(given)
+            if field.path in values:
+                values[field.path] = moment
+            if moment is None:
+                message = f"{field.path} must be a time with its zone, like 2026-01-02T03:04:05Z"
+                errors.append(field_error(field.path, "time", message))
     return values
+
+
+def _at(values: Mapping[str, Any], path: str) -> Any:
+    """Return the value at a dotted path, or under the path as a name; None where there is none."""
+    if path in values or "." not in path:
+        return values.get(path)
+    return flat(values, [field for field in fields() if field.path == path]).get(path)
 
 
 class _Encoder:

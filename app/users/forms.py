@@ -1,56 +1,103 @@
-"""Forms from the documents: what a field may hold is read there, and refusals come from there."""
+"""Forms from the documents: fields, limits and names are read there; refusals come from there.
+
+A form checks nothing: the document does, and says what is wrong in one voice for all doors.
+"""
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from flask_wtf import FlaskForm  # type: ignore[import-untyped]
-from wtforms import EmailField, StringField  # type: ignore[import-untyped]
+from wtforms import (  # type: ignore[import-untyped]
+    BooleanField,
+    DateField,
+    DateTimeLocalField,
+    DecimalField,
+    EmailField,
+    IntegerField,
+    SelectField,
+    StringField,
+    TelField,
+    TextAreaField,
+    URLField,
+)
 
-from app.users.documents import MaxLength, User
+from app.core.fields import fields_of, nested
+from app.users import documents
+from mongokit.schema import ListNode, ScalarNode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from app.core.errors import FieldError
+    from app.core.fields import Field
+
+_LONG_TEXT = 200  # characters from which on a text gets several lines
+
+# HTML Living Standard, 4.10.18.7: what a browser may fill in by itself, by the name of the field.
+_AUTOCOMPLETE = {
+    "name": "name",
+    "email": "email",
+    "phone": "tel",
+    "url": "url",
+    "street": "street-address",
+    "city": "address-level2",
+    "country": "country-name",
+    "birthday": "bday",
+}
+_BY_NAME = {"email": EmailField, "phone": TelField, "url": URLField}
+_HTML = {"min_length": "minlength", "max_length": "maxlength", "ge": "min", "le": "max"}
 
 
-def _attributes(name: str, autocomplete: str) -> dict[str, Any]:
-    """Return the HTML attributes of a field, as the document declares it."""
-    attributes: dict[str, Any] = {"autocomplete": autocomplete, "dir": "auto"}
-    for validator in User.validators[name]:
-        if isinstance(validator, MaxLength):
-            attributes["maxlength"] = validator.length
-    if name in User.required_fields:
-        attributes["required"] = True
-    return attributes
-
-
-class UserForm(FlaskForm):  # type: ignore[misc]
-    """The fields of a user that a visitor may fill in. It checks nothing: the document does.
+class DocumentForm(FlaskForm):  # type: ignore[misc]
+    """The fields of a document that a visitor may fill in; `form_class` makes one for a class.
 
     Example:
-        >>> form = UserForm()
+        >>> form = user_form()
         >>> try:
         ...     user = services.create(form.values())
         ... except services.UserRefused as error:
         ...     form.refuse(error.errors)
     """
 
-    name = StringField("Name", render_kw=_attributes("name", "name"))
-    email = EmailField("E-mail", render_kw=_attributes("email", "email"))
+    declared: tuple[Field, ...] = ()
+
+    @property
+    def inputs(self) -> Iterator[Any]:
+        """The form's fields, in the order of the declaration."""
+        return (self[_name(field)] for field in self.declared)
 
     def values(self) -> dict[str, object]:
-        """Return what was filled in, None for what was not sent.
+        """Return what was filled in; None for what was not sent, or left empty where it may be.
 
         Example:
-            >>> UserForm(name="Ada").values()
+            >>> user_form(name="Ada").values()
             {'name': 'Ada', 'email': None}
         """
-        return {name: self[name].data for name in User.open_fields}
+        return nested({field.path: self._value(field) for field in self.declared})
+
+    def _value(self, field: Field) -> object:
+        input_ = self[_name(field)]
+        value = input_.data
+        if input_.process_errors:  # what can't be read: the document refuses the text
+            return next(iter(input_.raw_data or ()), None)
+        if isinstance(value, str) and not value and field.node.none:
+            return None
+        if isinstance(value, str) and isinstance(field.node, ListNode):
+            return [line.strip() for line in value.splitlines() if line.strip()]
+        if isinstance(value, str) and field.choices:
+            return field.read(value)
+        if isinstance(value, datetime):
+            return value.replace(tzinfo=UTC)
+        if isinstance(value, Decimal) and field.kind is float:
+            return float(value)
+        return value
 
     def refuse(self, errors: Iterable[FieldError]) -> None:
-        """Put each error on its field.
+        """Put each error on its field; what is of no field here, on the form.
 
         Args:
             errors: What a domain error carries.
@@ -60,16 +107,118 @@ class UserForm(FlaskForm):  # type: ignore[misc]
             >>> form.name.errors
             ['name must not be empty']
         """
+        by_path = {field.path: self[_name(field)] for field in self.declared}
         for error in errors:
-            field = self[error["path"]]
-            field.errors = [*field.errors, error["message"]]
+            input_ = by_path.get(error["path"])
+            if input_ is None:
+                self.form_errors.append(error["message"])
+            elif input_.process_errors:
+                input_.errors = list(input_.process_errors)
+            else:
+                input_.errors = [*input_.errors, error["message"]]
 
     @property
     def first_invalid(self) -> str | None:
         """The name of the first field with an error: there the cursor goes.
 
         Example:
-            >>> UserForm().first_invalid is None
+            >>> user_form().first_invalid is None
             True
         """
-        return next((name for name in User.open_fields if self[name].errors), None)
+        return next((input_.name for input_ in self.inputs if input_.errors), None)
+
+
+def user_form(**values: object) -> DocumentForm:
+    """Return a form for a user, filled with what the request sent, if it sent a form.
+
+    Args:
+        **values: What stands in the fields otherwise.
+
+    Example:
+        >>> user_form().values()
+        {'name': None, 'email': None}
+    """
+    form: DocumentForm = form_class(documents.User)(**values)
+    return form
+
+
+@lru_cache(maxsize=16)
+def form_class(document_class: Any) -> type[DocumentForm]:
+    """Return the form of a document class: its fields that are neither read-only nor hidden.
+
+    A list of documents and what else no input of HTML can hold is left out.
+
+    Args:
+        document_class: The class.
+
+    Example:
+        >>> [field.path for field in form_class(User).declared]
+        ['name', 'email']
+    """
+    declared = tuple(
+        field for field in fields_of(document_class) if not field.read_only and _can_be_input(field)
+    )
+    namespace: dict[str, Any] = {_name(field): _input(field) for field in declared}
+    namespace["declared"] = declared
+    return type(f"{document_class.__name__}Form", (DocumentForm,), namespace)
+
+
+def _name(field: Field) -> str:
+    return field.path.replace(".", "-")
+
+
+def _can_be_input(field: Field) -> bool:
+    node = field.node
+    if isinstance(node, ListNode):
+        return isinstance(node.item, ScalarNode) and node.item.kind is str
+    return bool(field.choices) or field.kind in (str, int, float, bool, Decimal, date, datetime)
+
+
+def _input(field: Field) -> Any:
+    """Return the WTForms field of a declared one."""
+    more: dict[str, Any] = {
+        "label": field.title,
+        "description": field.description,
+        "render_kw": _attributes(field),
+    }
+    if field.choices:
+        choices = [(str(each), str(each)) for each in field.choices]
+        empty = [("", "")] if field.node.none or not field.required else []
+        return SelectField(choices=[*empty, *choices], validate_choice=False, **more)
+    if isinstance(field.node, ListNode):
+        return TextAreaField(**more)
+    if field.kind is bool:
+        return BooleanField(**more)
+    if field.kind is int:
+        return IntegerField(**more)
+    if field.kind is float or field.kind is Decimal:
+        return DecimalField(places=None, **more)
+    if field.kind is date:
+        return DateField(**more)
+    if field.kind is datetime:
+        return DateTimeLocalField(format=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"], **more)
+    if (field.limit("max_length") or 0) > _LONG_TEXT:
+        return TextAreaField(**more)
+    rules = {each.rule for each in field.constraints}
+    by_rule = EmailField if "email" in rules else URLField if "url" in rules else None
+    return (by_rule or _BY_NAME.get(field.path.rpartition(".")[2], StringField))(**more)
+
+
+def _attributes(field: Field) -> dict[str, Any]:
+    """Return the HTML attributes of a field: the declared limits, for browsers to know."""
+    attributes: dict[str, Any] = {}
+    if field.kind is str:
+        attributes["dir"] = "auto"
+    if token := _AUTOCOMPLETE.get(field.path.rpartition(".")[2]):
+        attributes["autocomplete"] = token
+    for rule, attribute in _HTML.items():
+        if (limit := field.limit(rule)) is not None:
+            attributes[attribute] = limit
+    if length := field.limit("length"):
+        attributes["minlength"], attributes["maxlength"] = length
+    if (expression := field.limit("pattern")) is not None:
+        # HTML Living Standard, 4.10.5.3.6: the attribute matches the whole value.
+        attributes["pattern"] = f".*(?:{expression}).*"
+    if field.required and field.kind is not bool:
+        attributes["required"] = True
+    return attributes

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 
+from app.core.fields import fields_of
 from app.core.pagination import PageRequest
-from app.users import services
-from app.users.forms import UserForm
+from app.users import documents, services
+from app.users.forms import user_form
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from werkzeug.wrappers import Response
+
+    from app.users.forms import DocumentForm
 
 blueprint = Blueprint("users", __name__, template_folder="templates")
 
@@ -21,13 +26,13 @@ blueprint = Blueprint("users", __name__, template_folder="templates")
 @blueprint.get("/users")
 def index() -> str:
     """Show one page of the users, and the form."""
-    return _page(UserForm())
+    return _page(user_form())
 
 
 @blueprint.post("/users")
 def create() -> tuple[str, HTTPStatus] | Response:
     """Add a user; show the form again, with what is wrong at its field, if it is refused."""
-    form = UserForm()
+    form = user_form()
     try:
         user = services.create(form.values())
     except services.UserRefused as error:
@@ -40,6 +45,25 @@ def create() -> tuple[str, HTTPStatus] | Response:
     return redirect(url_for(".index"), HTTPStatus.SEE_OTHER)
 
 
-def _page(form: UserForm) -> str:
+def _page(form: DocumentForm) -> str:
     page = services.listing(PageRequest.from_args(request.args, newest_first=True))
-    return render_template("users/index.html", form=form, page=page)
+    columns = [field for field in fields_of(documents.User) if field.kind or field.choices]
+    return render_template("users/index.html", form=form, page=page, columns=columns)
+
+
+@blueprint.app_template_filter("at")
+def value_at(document: Mapping[str, Any], path: str) -> Any:
+    """Return the value at a dotted path, None where there is none.
+
+    Args:
+        document: A document.
+        path: The path.
+
+    Example:
+        >>> value_at({"home": {"city": "London"}}, "home.city")
+        'London'
+    """
+    value: Any = document
+    for part in path.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value

@@ -13,13 +13,16 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
 from app.core.db import db
 from app.core.errors import DomainError, field_error
-from app.users.documents import User, tidy
+from app.core.fields import shown
+from app.users import documents
+from app.users.documents import tidy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from app.core.errors import FieldError
     from app.core.pagination import Page, PageRequest
+    from app.users.documents import User
     from mongokit import Collection
 
 BATCH = 1000  # documents that an import or an export holds at a time
@@ -105,7 +108,7 @@ def find(id: ObjectId) -> User:
         >>> find(ada["_id"])
         <User 'Ada'>
     """
-    user = db.documents(User).find_one({"_id": id})
+    user = db.documents(documents.User).find_one({"_id": id})
     if user is None:
         raise UserNotFound
     return user
@@ -170,7 +173,12 @@ def listing(wanted: PageRequest) -> Page[User]:
         >>> listing(PageRequest(limit=2)).items
         [<User 'Ada'>, <User 'Grace'>]
     """
-    found = db.documents(User).find(wanted.filter()).sort(wanted.sort()).limit(wanted.limit + 1)
+    found = (
+        db.documents(documents.User)
+        .find(wanted.filter())
+        .sort(wanted.sort())
+        .limit(wanted.limit + 1)
+    )
     return wanted.page(found)
 
 
@@ -183,7 +191,7 @@ class Row:
 
     Attributes:
         line: Where it starts in the file, counted from 1.
-        values: The fields as the file has them: `name`, `email` and perhaps `created`.
+        values: The fields as the file has them, in JSON form.
         errors: Why it can't even be read as a user.
         source: How it stands in the file, for whoever writes it out again.
 
@@ -237,7 +245,9 @@ def import_rows(rows: Iterable[Row], *, dry_run: bool = False) -> Iterator[Outco
         ['stored']
     """
     with _database_errors():
-        if any(index.startswith(f"{User.__collection__}.") for index in db.missing_indexes()):
+        if any(
+            index.startswith(f"{documents.User.__collection__}.") for index in db.missing_indexes()
+        ):
             raise IndexesMissing
     remaining = iter(rows)
     with closing(_Rehearsal()) as rehearsal:
@@ -247,7 +257,7 @@ def import_rows(rows: Iterable[Row], *, dry_run: bool = False) -> Iterator[Outco
 
 
 def export_rows() -> Iterator[dict[str, Any]]:
-    """Yield `name`, `email` and `created` of every user, in the order of their making.
+    """Yield every user, in the order of their making: what clients see, in JSON form.
 
     Raises:
         DatabaseFailed: The rest can't be read.
@@ -256,11 +266,13 @@ def export_rows() -> Iterator[dict[str, Any]]:
         >>> [row["name"] for row in export_rows()]
         ['Ada', 'Grace']
     """
-    fields = dict.fromkeys(("name", "email", "created"))
+    users = db.documents(documents.User)
     with _database_errors():
         # One query for all: on the embedded engine each sorted one reads the whole collection.
-        for stored in _collection().find({}, [*fields], batch_size=BATCH).sort("_id", 1):
-            yield {name: stored.get(name) for name in fields}
+        for user in users.find({}, batch_size=BATCH).sort("_id", 1):
+            row = shown(user)
+            del row["id"]
+            yield row
 
 
 def estimate() -> int:
@@ -303,7 +315,8 @@ class _Rehearsal:
 
 
 def _import_batch(batch: Sequence[Row], rehearsal: _Rehearsal | None) -> Iterator[Outcome]:
-    read = [(row, *_read(row.values, "created")) for row in batch]
+    read_only = documents.User.read_only_fields  # a file is the operator's: it may say all
+    read = [(row, *_read(row.values, *read_only)) for row in batch]
     good = [user for row, user, errors in read if not (row.errors or errors)]
     keys = [user.email_key for user in good]
     owners = {key: stored.get("name") for key, stored in _stored(keys).items()}
@@ -368,20 +381,28 @@ def _stored(keys: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 
 def _collection() -> Collection:
-    return db[User.__collection__]
+    return db[documents.User.__collection__]
 
 
 def _read(values: Mapping[str, object], *more_open: str) -> tuple[User, list[FieldError]]:
-    """Return a user made of values from outside, and everything that is wrong with them."""
-    user = db.documents(User)()
-    open_fields = (*User.open_fields, *more_open)
-    dict.update(user, tidy({name: values[name] for name in open_fields if name in values}))
+    """Return a user made of values from outside, and everything that is wrong with them.
+
+    Args:
+        values: Fields in JSON form, or as Python has them.
+        *more_open: Fields that may be set here although clients may not.
+    """
+    cls = documents.User
+    user = db.documents(cls)()
+    closed = {"id", *cls.read_only_fields, *cls.hidden_fields} - set(more_open)
+    given = {name: value for name, value in values.items() if name not in closed}
+    known = {name: value for name, value in given.items() if name in (cls.structure or {})}
+    dict.update(user, tidy(cls.from_json_form(known)))
     errors = [
         field_error(name, "read_only", f"{name} can't be set")
-        if name in User.closed_fields
+        if name in closed and name not in cls.hidden_fields
         else field_error(name, "unknown", f"{name} is not a field of a user")
         for name in values
-        if name not in open_fields
+        if name not in known
     ]
     errors += [field_error(fault.path, fault.rule, fault.message) for fault in user.errors()]
     return user, errors

@@ -22,7 +22,7 @@ from pymongo import MongoClient
 from app import create_app
 from app.core import embedded
 from app.core.db import db
-from mongokit import Document
+from mongokit import Document, UnknownFieldError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -407,3 +407,20 @@ def test_engine_is_never_asked_for_when_there_is_an_address(
 
     assert client.get("/api/things").status_code == 200
     assert not (tmp_path / "instance").exists()
+
+
+@pytest.mark.parametrize("environment", ["development", "testing"])
+def test_queries_are_checked_outside_production(
+    make_app: Callable[..., Flask], environment: str
+) -> None:
+    app = make_app(APP_ENV=environment)
+
+    with app.app_context(), pytest.raises(UnknownFieldError, match=r"did you mean name\?"):
+        db.User.find_one({"nmae": "Ada"})
+
+
+def test_queries_cost_nothing_more_in_production(make_app: Callable[..., Flask]) -> None:
+    app = make_app(APP_ENV="production", SECRET_KEY=KEY)
+
+    with app.app_context():
+        assert db.User.find_one({"nmae": "Ada"}) is None

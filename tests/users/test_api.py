@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from flask.testing import FlaskClient
     from werkzeug.test import TestResponse
 
+pytestmark = pytest.mark.usefixtures("declared_as")
+
 ADA = {"name": "Ada", "email": "ada@example.org"}
 UNKNOWN = "65f0c0ffee65f0c0ffee65f0"
 

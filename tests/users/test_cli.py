@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from click.testing import Result
     from flask import Flask
 
+pytestmark = pytest.mark.usefixtures("declared_as")
+
 
 @pytest.fixture
 def run(app: Flask) -> Callable[..., Result]:

@@ -12,8 +12,8 @@ from bson import ObjectId
 from app.core.db import db
 from app.core.errors import DomainError
 from app.core.pagination import PageRequest
-from app.users import services
-from app.users.documents import User
+from app.users import documents, services
+from app.users.files import format_time
 from app.users.services import EmailTaken, Row, UserNotFound, UserRefused
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from flask import Flask
 
-pytestmark = pytest.mark.usefixtures("app")
+pytestmark = pytest.mark.usefixtures("declared_as", "app")
 
 ADA = {"name": "Ada", "email": "ada@example.org"}
 GRACE = {"name": "Grace", "email": "grace@example.org"}
@@ -84,7 +84,7 @@ def test_of_many_who_want_one_email_at_once_exactly_one_gets_it(app: Flask) -> N
         app, [partial(services.create, {"name": "Ada", "email": email}) for email in wanted]
     )
 
-    assert sum(isinstance(result, User) for result in results) == 20
+    assert sum(isinstance(result, documents.User) for result in results) == 20
     assert sum(isinstance(result, EmailTaken) for result in results) == 140
     assert {user["email"] for user in stored()} == set(wanted)
     assert len(stored()) == 20
@@ -295,7 +295,8 @@ def test_export_is_in_the_order_of_making_and_shows_no_key() -> None:
     made = [services.create(values) for values in (GRACE, ADA)]
 
     assert list(services.export_rows()) == [
-        {"name": user.name, "email": user.email, "created": user.created} for user in made
+        {"name": user.name, "email": user.email, "created": format_time(user.created)}
+        for user in made
     ]
 
 

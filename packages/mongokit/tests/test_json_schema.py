@@ -17,6 +17,7 @@ from jsonschema import Draft202012Validator
 
 from mongokit import IS, NOT, OR, AnyOf, Document, Embedded, SchemaDocument, Set, field, utcnow
 from mongokit.jsonschema import definitions
+from mongokit.labels import descriptions_of, summary_of, title_of
 from mongokit.validators import (
     email,
     gt,
@@ -28,7 +29,6 @@ from mongokit.validators import (
     unique_items,
     url,
 )
-from mongokit.labels import descriptions_of, summary_of, title_of
 
 MODES: tuple[Literal["store", "create", "update", "read"], ...] = (
     *("store", "create"),

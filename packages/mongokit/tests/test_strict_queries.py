@@ -960,3 +960,17 @@ def test_without_the_option_nothing_is_checked(
 def test_collection_itself_is_never_checked(users: Any) -> None:
     assert users.collection.find_one({"nmae": 1}) is None
     assert list(users.collection.find({"nmae": 1}).sort("nmae")) == []
+
+
+def test_a_connection_checks_the_queries_of_all_its_classes(
+    mongodb_uri: str, database_name: str
+) -> None:
+    class Loose(Document):
+        structure = {"name": str}
+
+    with Connection(mongodb_uri) as strict, Connection(mongodb_uri) as loose:
+        strict.strict_queries = True
+
+        with pytest.raises(UnknownFieldError, match=r"did you mean name\?"):
+            strict[database_name]["things"].documents(Loose).find({"nmae": "Ada"})
+        assert loose[database_name]["things"].documents(Loose).find_one({"nmae": "Ada"}) is None

@@ -47,7 +47,9 @@ class Binding(Generic[D]):
         self.document_class = document_class
         self.collection = collection
         self.options = collection.codec_options
-        self.strict = bool(document_class.strict_queries)
+        # Asked of the instance: on a client of PyMongo's own any name is a database.
+        of_all = vars(collection.database.client).get("strict_queries", False)
+        self.strict = bool(document_class.strict_queries or of_all)
         self._wrap = model.wrap_nested
         base = _base_of(document_class)
         self._new = document_class.__new__

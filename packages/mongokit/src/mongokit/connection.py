@@ -28,6 +28,10 @@ class Connection(LegacyClient):
             translated, with a `DeprecationWarning`. `uuidRepresentation` is `standard` unless
             given; data that PyMongo wrote before version 4 wants `pythonLegacy`.
 
+    Attributes:
+        strict_queries: Whether queries of every class are checked, as if all had
+            `strict_queries = True`; set it before the first query.
+
     Raises:
         pymongo.errors.ConfigurationError: An unknown or malformed option.
 
@@ -43,6 +47,7 @@ class Connection(LegacyClient):
         # Before PyMongo's own constructor: attributes that are missing would be databases.
         self._documents: dict[str, type[Any]] = {}
         self._databases: dict[str, Database] = {}
+        self.strict_queries = False
         super().__init__(*args, **_with_uuids(args, translate_client_options(kwargs)))
 
     def __enter__(self) -> Self:

@@ -40,6 +40,7 @@ from bson import (
 from mongokit.i18n import i18n
 from mongokit.jsonform import BASE64, DECIMAL, OBJECT_ID, plain
 from mongokit.keywords import add, is_told, json_keywords, kinds_of
+from mongokit.labels import descriptions_of, rule_of, summary_of, title_of, with_rules
 from mongokit.operators import IS, NOT, OR
 from mongokit.schema import (
     ALWAYS_KNOWN,
@@ -60,7 +61,6 @@ from mongokit.schema import (
 from mongokit.scope import Mode, Scope, check_mode
 from mongokit.types import EnumType, Set
 from mongokit.validators import Constraint
-from mongokit.labels import descriptions_of, rule_of, summary_of, title_of, with_rules
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 DEFS = "#/$defs/{name}"

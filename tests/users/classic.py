@@ -1,0 +1,47 @@
+"""The user as classic MongoKit would declare it: the same document, said in a `structure`.
+
+The tutorial shows this form beside the annotated one, and the doors' tests run on both.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from app.users.documents import email_address, not_blank, now, printable, tidy
+from mongokit import Document
+from mongokit.validators import max_length
+
+
+class User(Document):
+    """A person with a name and an e-mail address that nobody else has.
+
+    Attributes:
+        name: The name, in any script.
+        email: The e-mail address, as its owner writes it, since mail goes there.
+        email_key: What the address is compared by; made anew at each save, unique.
+        created: When the user was added.
+    """
+
+    __collection__ = "users"
+    structure = {"name": str, "email": str, "email_key": str, "created": datetime}
+    required_fields = ["name", "email", "created"]
+    default_values = {"created": now}
+    validators = {
+        "name": [max_length(50), not_blank, printable],
+        "email": [max_length(120), not_blank, email_address],
+    }
+    titles = {"email": "E-mail", "created": "Added"}
+    examples = {"name": ["Ada Lovelace"], "email": ["ada@example.org"]}
+    read_only_fields = ["created"]
+    hidden_fields = ["email_key"]
+    indexes = [{"fields": "email_key", "unique": True}]
+    use_dot_notation = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Tidy the fields, then save."""
+        dict.update(self, tidy(self))
+        super().save(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<User {self.get('name')!r}>"
