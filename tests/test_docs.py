@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
 import re
 from pathlib import Path
@@ -14,6 +15,7 @@ from sybil.parsers.markdown import PythonCodeBlockParser
 
 from app.core import embedded
 from app.core.db import db
+from mongokit import Document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -108,6 +110,20 @@ def test_readme_of_mongokit_gives_the_outputs_that_it_shows(
     drop("blog")
 
     run("packages/mongokit/README.md")
+
+
+def test_generated_source_is_what_the_page_on_performance_shows(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    page = (ROOT / "docs/performance.md").read_text("utf-8")
+    program, shown = re.findall(
+        r"```python\n(class User.*?)```.*?```python\n(def check.*?)```", page, re.DOTALL
+    )[0]
+
+    exec(program, {"Document": Document})  # noqa: S102 - the page's own example
+
+    # Laid out by a formatter there.
+    assert ast.dump(ast.parse(capsys.readouterr().out)) == ast.dump(ast.parse(shown))
 
 
 def test_pattern_in_the_readme_has_about_twenty_lines() -> None:
