@@ -223,7 +223,7 @@ def test_repeating_ends_after_the_drivers_bound(
     db: MongoKit, mongodb_uri: str, appname: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seconds = itertools.count(step=50)
-    monkeypatch.setattr("flask_mongokit._extension.monotonic", lambda: next(seconds))
+    monkeypatch.setattr("mongokit.transactions.monotonic", lambda: next(seconds))
 
     with (
         failing_commits(mongodb_uri, appname, "alwaysOn", closeConnection=True),

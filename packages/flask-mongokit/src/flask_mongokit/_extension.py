@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from time import monotonic
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from flask import Flask, g, has_app_context
@@ -195,16 +194,13 @@ class MongoKit:
         if state := self._states.get(app or _current_app()):
             state.close()
 
-    @contextmanager
     def transaction(
         self, read_concern: ReadConcern | None = None, write_concern: WriteConcern | None = None
-    ) -> Iterator[ClientSession]:
+    ) -> AbstractContextManager[ClientSession]:
         """Run a block in a transaction: committed at its end, aborted when it raises.
 
         Raises:
-            pymongo.errors.PyMongoError: The commit failed. With the error label
-                `UnknownTransactionCommitResult` it may have happened; with
-                `TransientTransactionError` nothing was written, and the block may run again.
+            pymongo.errors.PyMongoError: See `mongokit.Database.transaction`, which this is.
 
         Example:
             >>> with app.app_context(), db.transaction() as session:
@@ -212,13 +208,7 @@ class MongoKit:
             ...     db.tasks.delete_one({"_id": 1}, session=session).deleted_count
             1
         """
-        with (
-            self.connection.start_session() as session,
-            session.start_transaction(read_concern, write_concern),
-        ):
-            yield session
-            if session.in_transaction:
-                _commit(session)
+        return self.database.transaction(read_concern, write_concern)
 
     def missing_indexes(self) -> list[str]:
         """`collection.index` for each index that the server lacks, or has otherwise, sorted."""
@@ -261,16 +251,3 @@ def _current_app() -> Flask:
             " of an app bound by init_app(app), or inside `with app.app_context():`."
         )
     return app_ctx.app
-
-
-def _commit(session: ClientSession) -> None:
-    # Again while the result is unknown, as the driver's with_transaction does, for as long; but
-    # a time-out ends it: who bounds the waiting means the whole of it.
-    end = monotonic() + 120
-    while True:
-        try:
-            return session.commit_transaction()
-        except PyMongoError as error:
-            unknown = error.has_error_label("UnknownTransactionCommitResult")
-            if not unknown or error.timeout or monotonic() > end:
-                raise

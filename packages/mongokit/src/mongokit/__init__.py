@@ -39,6 +39,7 @@ from mongokit.errors import (
     BadIndexError,
     BadKeyError,
     BulkValidationError,
+    ConditionNotMet,
     ConnectionError,  # noqa: A004 - the classic name
     DefaultFieldTypeError,
     DeprecationError,
@@ -59,6 +60,7 @@ from mongokit.errors import (
     RequireFieldError,
     SchemaDocumentError,
     SchemaTypeError,
+    StaleDocument,
     StructureError,
     UnknownFieldError,
     UpdateQueryError,
@@ -83,6 +85,7 @@ from mongokit.migration import DocumentMigration
 from mongokit.operators import IS, NOT, OR, AnyOf, SchemaOperator
 from mongokit.schema_document import SchemaDocument
 from mongokit.types import CustomType, Set
+from mongokit.watching import Change, ChangeStream
 
 if TYPE_CHECKING:
     from mongokit.versioned_document import RevisionDocument, VersionedDocument
@@ -106,7 +109,10 @@ __all__ = [
     "BadIndexError",
     "BadKeyError",
     "BulkValidationError",
+    "Change",
+    "ChangeStream",
     "Collection",
+    "ConditionNotMet",
     "Connection",
     "ConnectionError",
     "Cursor",
@@ -150,6 +156,7 @@ __all__ = [
     "SchemaProperties",
     "SchemaTypeError",
     "Set",
+    "StaleDocument",
     "StructureError",
     "UnknownFieldError",
     "UpdateQueryError",

@@ -38,7 +38,11 @@ def add_field_properties(cls: Any, tree: Node) -> None:
     fields = dict(tree.fields) if isinstance(tree, MappingNode) else {}
     for name, node in {"_id": ScalarNode("_id", object), **fields}.items():
         present = getattr(cls, name, None)
-        if name.isidentifier() and (present is None or isinstance(present, FieldProperty)):
+        # A method that is younger than the classes that have a field of its name.
+        yields = getattr(present, "_yields_to_fields", False)
+        if name.isidentifier() and (
+            present is None or yields or isinstance(present, FieldProperty)
+        ):
             if present is None and hasattr(cls, name):
                 continue
             setattr(cls, name, FieldProperty(_reader(cls, name, node)))

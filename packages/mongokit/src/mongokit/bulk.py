@@ -11,6 +11,7 @@ from bson import ObjectId
 from pymongo import InsertOne, ReplaceOne
 from pymongo.errors import BulkWriteError
 
+from mongokit import locking, races
 from mongokit.document import LARGE, Document, prepared, validated_size
 from mongokit.errors import BulkValidationError, Failure, SchemaDocumentError
 from mongokit.saving import Saving
@@ -37,6 +38,7 @@ def insert_many(
     bad: dict[int, list[Failure]] = {}
     contents: list[Any] = []  # what is sent
     owners: dict[int, Document] = {}  # by position there: who gets the `_id` when stored
+    counted: dict[int, Document] = {}  # who gets the first version
     plain = _plain_and_valid(binding, given)
     if all(plain):
         contents = given
@@ -44,13 +46,17 @@ def insert_many(
         if plain[index]:
             contents.append(each)
             continue
-        document, size = _checked(binding, each, index, bad)
+        document, size = _checked(binding, each, index, bad, session)
         if document is not None:
             new_id = None
             if dict.get(document, "_id") is None:
                 new_id = ObjectId()
                 owners[len(contents)] = document
-            contents.append(prepared(document, new_id, size))
+            version = None
+            if _is_counted(document):
+                counted[len(contents)] = document
+                version = locking.next_version(document, is_new=True)
+            contents.append(prepared(document, new_id, size, version))
     if bad and (ordered or not contents):
         raise BulkValidationError(bad, total=len(given))
     # Plain content is sent as it is, and gets its `_id` from the driver.
@@ -73,6 +79,9 @@ def insert_many(
     for at, owner in owners.items():
         if at not in refused:
             dict.__setitem__(owner, "_id", contents[at]["_id"])
+    for at, document in counted.items():
+        if at not in refused:
+            locking.set_version(document, 1)
     if refused:
         not_stored = {id(contents[at]) for at in refused}
         _take_back_ids([each for each in without_id if id(each) in not_stored])
@@ -100,31 +109,78 @@ def bulk_write(
     given = list(requests)
     bad: dict[int, list[Failure]] = {}
     operations: list[Any] = []
-    inserted: list[tuple[Document, Any]] = []
+    inserted: dict[int, tuple[Document, Any]] = {}
+    counted: dict[int, Document] = {}
+    seen: set[int] = set()
     for index, each in enumerate(given):
         if not isinstance(each, Mapping):
             operations.append(each)
             continue
-        document, size = _checked(binding, each, index, bad)
+        document, size = _checked(binding, each, index, bad, session)
         if document is None:
             continue
-        if dict.get(document, "_id") is None:
-            content = prepared(document, ObjectId(), size)
-            inserted.append((document, content["_id"]))
+        is_new, version = dict.get(document, "_id") is None, None
+        if _is_counted(document):
+            if id(document) in seen:
+                continue  # twice the same: it would lose the race against itself
+            seen.add(id(document))
+            counted[len(operations)] = document
+            version = locking.next_version(document, is_new=is_new)
+        if is_new:
+            content = prepared(document, ObjectId(), size, version)
+            inserted[len(operations)] = (document, content["_id"])
             operations.append(InsertOne(content))
+            continue
+        content = prepared(document, None, size, version)
+        if version is not None:
+            operations.append(races.save_operation(document, content))
         else:
-            content = prepared(document, None, size)
             operations.append(ReplaceOne({"_id": content["_id"]}, content, upsert=True))
     if bad:
         raise BulkValidationError(bad, total=len(given))
+    collection = binding.collection
     documents = [each for each in given if isinstance(each, Document)]
     with _saving_references(binding, documents, session):
-        result: BulkWriteResult = binding.collection.bulk_write(
-            operations, ordered=ordered, session=session
-        )
-    for document, new_id in inserted:
-        dict.__setitem__(document, "_id", new_id)
+        try:
+            result: BulkWriteResult = collection.bulk_write(
+                operations, ordered=ordered, session=session
+            )
+        except BulkWriteError as error:
+            outcome = error.details
+            refused = {problem["index"] for problem in outcome["writeErrors"]}
+            end = min(refused) if ordered and refused else len(operations)
+            _give_ids({at: new for at, new in inserted.items() if at < end and at not in refused})
+            lost = races.settle(
+                collection, operations, counted, outcome, ordered=ordered, session=session
+            )
+            if lost and refused <= lost.keys():
+                raise races.together(lost) from error
+            raise
+    _give_ids(inserted)
+    if not result.acknowledged:  # nobody knows
+        for document in counted.values():
+            locking.set_version(document, locking.next_version(document))
+        return result
+    lost = races.settle(
+        collection,
+        operations,
+        counted,
+        result.bulk_api_result,
+        ordered=ordered,
+        session=session,
+    )
+    if lost:
+        raise races.together(lost)
     return result
+
+
+def _give_ids(inserted: Mapping[int, tuple[Document, Any]]) -> None:
+    for document, new_id in inserted.values():
+        dict.__setitem__(document, "_id", new_id)
+
+
+def _is_counted(document: Document) -> bool:
+    return type(document).__mongokit__.version_field is not None
 
 
 def _plain_and_valid(binding: Binding[Any], given: list[Any]) -> list[bool]:
@@ -134,6 +190,7 @@ def _plain_and_valid(binding: Binding[Any], given: list[Any]) -> list[bool]:
         not binding.is_plain
         or model.to_bson
         or model.type_key
+        or model.version_field
         or cls.validate is not Document.validate
     ):
         return [False] * len(given)
@@ -155,13 +212,17 @@ def _saving_references(
 
 
 def _checked(
-    binding: Binding[Any], given: Any, index: int, bad: dict[int, list[Failure]]
+    binding: Binding[Any],
+    given: Any,
+    index: int,
+    bad: dict[int, list[Failure]],
+    session: ClientSession | None,
 ) -> tuple[Document | None, int]:
     """Return the document and a bound on its size, or None after noting why it is not valid."""
     document: Document = given if isinstance(given, Document) else binding.new(given)
     try:
         if type(document).validate is Document.validate:
-            return document, validated_size(document)
+            return document, validated_size(document, session=session)
         document.validate(auto_migrate=False)
     except SchemaDocumentError as error:
         bad[index] = error.errors or [error.failure]

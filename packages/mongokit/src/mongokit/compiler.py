@@ -79,6 +79,7 @@ class Model:
         lenient: Whether stored data may be older than the class, as in annotated classes: fields
             that are not required may be missing, undeclared ones that were read stay.
         dotted: Whether the class has dot notation.
+        version_field: The field that counts the writes of a document, None for none.
         check: An upper bound on the BSON size of a valid document, else 0; generated.
         construct: Makes a new document's content; generated.
         wrap_nested: Makes the declared nested dicts of a document `DotedDict`s; generated, and
@@ -88,6 +89,7 @@ class Model:
         to_python: Makes the Python form of a stored document in place, or None.
         references: Where documents hold references, those of embedded documents included.
         has_references: Whether there is any such place.
+        saves_plainly: Whether a document has neither references nor a version.
         has_checks: Whether items of lists and the like have validators of their own.
         unwatched: Fields of a lenient class that may be set without anyone taking note of it.
         cache: What other modules make of the class, at their first use of it.
@@ -108,6 +110,7 @@ class Model:
         dotted: bool,
         type_field: str | None,
         lenient: bool = False,
+        version_field: str | None = None,
     ) -> None:
         self.document_class = document_class
         self.is_document = is_document
@@ -120,10 +123,12 @@ class Model:
         self.lenient = lenient and not schemaless
         self.dotted = dotted
         self.type_field = type_field
+        self.version_field = version_field
         self.to_bson = None if tree is None else convert.to_bson(tree)
         self.to_python = None if tree is None else convert.to_python(tree)
         self.references = References(tree)
         self.has_references = bool(self.references)
+        self.saves_plainly = not self.has_references and version_field is None
         self.has_checks = tree is not None and any(node.checks for node in walk(tree))
         fields = tree.fields if isinstance(tree, MappingNode) else {}
         self.unwatched = ALWAYS_KNOWN | {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from bson import DBRef
@@ -10,8 +11,12 @@ from pymongo.client_session import ClientSession
 from mongokit.binding import registry
 from mongokit.collection import Collection
 from mongokit.legacy import LegacyDatabase
+from mongokit.transactions import transaction
 
 if TYPE_CHECKING:
+    from pymongo.read_concern import ReadConcern
+    from pymongo.write_concern import WriteConcern
+
     from mongokit.connection import Connection
     from mongokit.document import Document
     from mongokit.manager import Documents
@@ -48,6 +53,33 @@ class Database(LegacyDatabase):
             'ada@example.org'
         """
         return self[collection_name(document_class)].documents(document_class)
+
+    def transaction(
+        self, read_concern: ReadConcern | None = None, write_concern: WriteConcern | None = None
+    ) -> AbstractContextManager[ClientSession]:
+        """Run a block in a transaction: committed at its end, aborted when it raises.
+
+        What belongs to it is given its session. The block may end the transaction itself. A
+        document that was saved in a transaction that is aborted stays in memory as it was saved:
+        `reload()` it, or make it again.
+
+        Args:
+            read_concern: What reads see; None for the client's own.
+            write_concern: When the commit is acknowledged; None for the client's own.
+
+        Raises:
+            pymongo.errors.PyMongoError: The commit failed. With the error label
+                `UnknownTransactionCommitResult` it may have happened, though it was repeated for
+                as long as the driver does; with `TransientTransactionError` nothing was written,
+                and the block may run again.
+
+        Example:
+            >>> with db.transaction() as session:
+            ...     db.User({"name": "Eva", "email": None, "age": 28}).save(session=session)
+            ...     db.users.delete_one({"_id": 1}, session=session).deleted_count
+            1
+        """
+        return transaction(self.client, read_concern, write_concern)
 
     if TYPE_CHECKING:
 

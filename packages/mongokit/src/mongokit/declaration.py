@@ -15,6 +15,7 @@ from mongokit.errors import (
     StructureError,
 )
 from mongokit.indexes import check_indexes
+from mongokit.locking import check_version_field
 from mongokit.schema import Node, Said, build, find, normalize_path
 from mongokit.tracking import METHODS
 
@@ -224,18 +225,27 @@ def compile_class(cls: Any) -> None:
         )
         _check_paths(cls, tree)
     check_indexes(cls, tree)
+    check_version_field(cls, tree)
+    # The mapper gives it, so it is not required, and no default is taken for it.
+    version_field = cls.version_field
+    defaults = {
+        path: value
+        for path, value in cls.default_values.items()
+        if path != version_field or value in (None, 0)
+    }
     cls.__mongokit__ = Model(
         cls,
         tree,
         is_document=bool(cls._is_document),
-        required=list(cls.required_fields),
+        required=[path for path in cls.required_fields if path != version_field],
         validators={path: _callables(value) for path, value in cls.validators.items()},
-        defaults=dict(cls.default_values),
+        defaults=defaults,
         i18n=list(cls.i18n),
         schemaless=bool(cls.use_schemaless),
         dotted=bool(cls.use_dot_notation),
         type_field=cls.type_field,
         lenient=bool(cls._said),
+        version_field=version_field,
     )
     cls._declared = _declaration(cls)
     _note_references(cls)
@@ -273,6 +283,7 @@ def _declaration(cls: Any) -> tuple[Any, ...]:
     options = (
         *("use_schemaless", "use_dot_notation", "use_autorefs", "type_field", "migration_handler"),
         "strict_queries",
+        "version_field",
         *_MERGED_DICTS,
         *_UNITED_LISTS,
         "indexes",

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import sys
 import uuid as uuid_module
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import bson
 from bson import DBRef, ObjectId
 from bson.raw_bson import RawBSONDocument
 
-from mongokit import _driver, indexes, json, migration, references, tracking
+from mongokit import _driver, indexes, json, locking, migration, patching, references
 from mongokit.binding import Binding
 from mongokit.compiler import UNBOUND_OPTIONS
-from mongokit.convert import content_of, stored_form, stored_id
+from mongokit.convert import stored_form, stored_id
 from mongokit.errors import (
     Failure,
     MaxDocumentSizeError,
-    OperationFailure,
     SchemaDocumentError,
     StructureError,
 )
@@ -37,6 +36,8 @@ from mongokit.schema_document import (
 from mongokit.types import STORED_TYPES
 
 if TYPE_CHECKING:
+    from pymongo.client_session import ClientSession
+
     from mongokit.connection import Connection
     from mongokit.database import Database
 
@@ -90,6 +91,7 @@ class Document(SchemaDocument, Queries[Any]):
         _binding: ClassVar[Any]
     _is_document: ClassVar[bool] = True
     _projected: ClassVar[bool] = False
+    _keep_revision: ClassVar[patching.Keep | None] = None
 
     def __init__(
         self,
@@ -135,12 +137,13 @@ class Document(SchemaDocument, Queries[Any]):
         """
         return bound(self).collection.database.client
 
-    def validate(self, auto_migrate: bool = True) -> None:
+    def validate(self, auto_migrate: bool = True, session: ClientSession | None = None) -> None:
         """Check the document, and the documents that it references, against their declarations.
 
         Args:
             auto_migrate: Whether a class with a `migration_handler` migrates a document that
                 does not validate.
+            session: Read in this session what it references, and migrate in it.
 
         Raises:
             See `SchemaDocument.validate`; and
@@ -153,13 +156,13 @@ class Document(SchemaDocument, Queries[Any]):
             mongokit.errors.StructureError: missed fields ['age'] in User
         """
         try:
-            validated_size(self, auto_migrate=auto_migrate)
+            validated_size(self, auto_migrate=auto_migrate, session=session)
         except SchemaDocumentError:
             if not (auto_migrate and self.migration_handler and self._binding):
                 raise
-            if not migration.migrate_fetched(self):
+            if not migration.migrate_fetched(self, session):
                 raise
-            validated_size(self, auto_migrate=auto_migrate)
+            validated_size(self, auto_migrate=auto_migrate, session=session)
 
     def errors(self) -> list[Failure]:
         """Return every reason why the document does not validate; an empty list if it does.
@@ -198,6 +201,8 @@ class Document(SchemaDocument, Queries[Any]):
             SchemaDocumentError: The document does not validate; see `validate`.
             MaxDocumentSizeError: It is larger than the server accepts; nothing was sent.
             bson.errors.InvalidDocument: It holds something that BSON can't.
+            StaleDocument: The class has a `version_field`, and the document was changed or
+                removed since it was read. A save that is not acknowledged can't tell.
             pymongo.errors.DuplicateKeyError: A unique index has its values already.
             pymongo.errors.PyMongoError: Any other error of the driver's. After a network error
                 the write may have happened.
@@ -254,15 +259,77 @@ class Document(SchemaDocument, Queries[Any]):
         identity = stored_id(self)
         raw = binding.collection.find_one({"_id": identity}, session=session)
         if raw is None:
-            raise OperationFailure(
-                f"can't reload: no document with this _id is stored in {binding.collection.name}"
-            )
-        stored = Binding.hydrate(binding, raw, session=session)
-        dict.clear(self)
-        dict.update(self, content_of(stored))
-        references.remember(self, stored.__dict__.get("_stored"))
-        self.__dict__.pop("_projected", None)
-        tracking.read(self)
+            raise patching.not_stored(self, "reload")
+        patching.refresh(self, raw, session)
+
+    def patch(
+        self,
+        /,
+        *,
+        set: Mapping[str, Any] | None = None,
+        unset: str | Iterable[str] | None = None,
+        inc: Mapping[str, Any] | None = None,
+        push: Mapping[str, Any] | None = None,
+        add_to_set: Mapping[str, Any] | None = None,
+        pull: Mapping[str, Any] | None = None,
+        when: Mapping[str, Any] | None = None,
+        session: ClientSession | None = None,
+        **fields: Any,
+    ) -> None:
+        """Change parts of the stored document, and refresh this one with what is stored then.
+
+        The changes are checked as `Documents.update_one` checks them, and sent as one command.
+        What other writers have changed meanwhile arrives with the answer; what was changed in
+        memory and not saved is gone, as after `reload()`. A document with `version_field` is
+        changed only if its version is still the stored one. If anything fails, the document in
+        memory and the one in the database are as before.
+
+        Args:
+            set: Paths to values, such as `{"address.city": "Paris"}`.
+            unset: A path, or paths, to remove.
+            inc: Paths to what is added to their numbers.
+            push: Paths of lists to what is appended; several items as `{"$each": [...]}`.
+            add_to_set: Paths of lists to what is appended unless it is in them already.
+            pull: Paths of lists to what is removed from them, an item or a condition.
+            when: What the stored document must match, as a filter: compare and set.
+            session: Write in this session.
+            **fields: Values of fields at the top, as in `set`.
+
+        Raises:
+            ConnectionError: The document was made without a collection.
+            KeyError: The document has no `_id`.
+            SchemaDocumentError: A value is not what the class declares; see `validate`.
+            UnknownFieldError: The class declares no such field.
+            ValueError: A path is given twice.
+            ConditionNotMet: The stored document does not match `when`.
+            StaleDocument: The class has a `version_field`, and the document was changed or
+                removed since it was read.
+            OperationFailure: No document of this `_id` is stored.
+            pymongo.errors.PyMongoError: Any other error of the driver's. After a network error
+                the change may have happened.
+
+        Example:
+            >>> user.patch(email="lovelace@example.org", inc={"age": 1}, when={"age": 36})
+            >>> user.email, user.age
+            ('lovelace@example.org', 37)
+            >>> user.patch(age="38")
+            Traceback (most recent call last):
+            mongokit.errors.SchemaTypeError: age must be an instance of int not str
+        """
+        patching.patch(
+            self,
+            {
+                "$set": patching.together(set, fields),
+                "$unset": patching.names(unset),
+                "$inc": inc,
+                "$push": push,
+                "$addToSet": add_to_set,
+                "$pull": pull,
+            },
+            when=when,
+            session=session,
+            keep=type(self)._keep_revision,
+        )
 
     def get_dbref(self) -> DBRef:
         """Return a reference to this document, with its database.
@@ -426,6 +493,10 @@ class Document(SchemaDocument, Queries[Any]):
         return SchemaDocument.__getattr__(self, name)
 
 
+# Classes had a field of this name before there was the method.
+Document.patch._yields_to_fields = True  # type: ignore[attr-defined]
+
+
 def _binding_of(collection: Any, cls: Any) -> Binding[Any]:
     cls = getattr(cls, "__mongokit_of__", cls)
     if hasattr(type(collection), "_binding_of"):
@@ -469,12 +540,15 @@ def _check_size(document: Document, encoded: bytes) -> None:
         )
 
 
-def validated_size(document: Document, *, auto_migrate: bool = False) -> int:
+def validated_size(
+    document: Document, *, auto_migrate: bool = False, session: ClientSession | None = None
+) -> int:
     """Do what `Document.validate` does, and return an upper bound on the size in bytes.
 
     Args:
         document: The document.
         auto_migrate: Whether referenced documents that don't validate are migrated.
+        session: Read in this session.
 
     Raises:
         See `Document.validate`.
@@ -492,7 +566,7 @@ def validated_size(document: Document, *, auto_migrate: bool = False) -> int:
     if size > LARGE:
         _check_size(document, bson.encode(stored_form(document), False, options))
     if model.has_references:
-        references.validate_referenced(document, auto_migrate=auto_migrate)
+        references.validate_referenced(document, auto_migrate=auto_migrate, session=session)
     return size
 
 
@@ -508,13 +582,14 @@ def with_id(content: dict[str, Any], new_id: Any) -> dict[str, Any]:
     return made
 
 
-def prepared(document: Document, new_id: Any, size: int) -> Any:
+def prepared(document: Document, new_id: Any, size: int, version: int | None = None) -> Any:
     """Return what is sent for a document: a dict, or what a large one is encoded to.
 
     Args:
         document: The document.
         new_id: The `_id` that it gets, None if it has one.
         size: An upper bound on its size in bytes.
+        version: What its `version_field` gets, None for a class without one.
 
     Raises:
         MaxDocumentSizeError: It is larger than the server accepts.
@@ -523,6 +598,8 @@ def prepared(document: Document, new_id: Any, size: int) -> Any:
     content = stored_form(document)
     if new_id is not None:
         content = with_id(content, new_id)
+    if version is not None:
+        content[locking.field_of(document)] = version
     if size <= LARGE:
         return content  # the driver encodes it, once
     encoded = bson.encode(content, False, _options_of(document))
@@ -566,17 +643,23 @@ def save_document(
             target = target.with_options(write_concern=write_concern)
     must_validate = validate if validate is not None else not document.skip_validation
     must_validate = must_validate or document.migration_handler is not None
-    if not type(document).__mongokit__.has_references:
+    model = type(document).__mongokit__
+    if model.saves_plainly:
         size = _validated_by_its_class(document) if must_validate else sys.maxsize
         new_id = _new_id(document, uuid)
         store(document, target, prepared(document, new_id, size), new_id, session)
         return
+    if model.version_field is not None and store is _store:
+        store = _store_counted
     with Saving(document, session) as saving:
         if must_validate:
             saving.fetch_assigned()
         size = _validated_by_its_class(document) if must_validate else sys.maxsize
         new_id = _new_id(document, uuid)
-        content = prepared(document, new_id, size)
+        version = None
+        if model.version_field is not None:
+            version = locking.next_version(document, is_new=new_id is not None)
+        content = prepared(document, new_id, size, version)
         saving.write_referenced(new_id)
         store(document, target, content, new_id, session)
 
@@ -600,5 +683,18 @@ def _store(document: Document, collection: Any, content: Any, new_id: Any, sessi
         dict.__setitem__(document, "_id", new_id)
     else:
         collection.replace_one({"_id": content["_id"]}, content, upsert=True, session=session)
+    if encoded is not None:
+        references.remember(document, encoded)
+
+
+def _store_counted(
+    document: Document, collection: Any, content: Any, new_id: Any, session: Any
+) -> None:
+    """Send a document of a class with `version_field`, unless it is stale."""
+    encoded = None
+    if type(document)._is_referenced:
+        encoded = bson.encode(content, False, bound(document).options)
+        content = RawBSONDocument(encoded)
+    locking.store(document, collection, content, new_id, session)
     if encoded is not None:
         references.remember(document, encoded)

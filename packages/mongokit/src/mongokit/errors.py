@@ -14,8 +14,10 @@
     │   └── i18nError
     ├── ConnectionError               no collection is bound, or it cannot be reached
     ├── BulkValidationError           several documents at once, some of them invalid
-    ├── UnknownFieldError             a query names a field that is not declared
+    ├── UnknownFieldError             a query or update names a field that is not declared
     ├── QueryTypeError                a query compares with what a field can never hold
+    ├── StaleDocument                 another writer was faster
+    ├── ConditionNotMet               a patch whose condition does not hold
     ├── MultipleResultsFound, BadIndexError, AutoReferenceError, MaxDocumentSizeError,
     │   OptionConflictError, UpdateQueryError, EvalException, MongoAuthException,
     │   DuplicateI18nError
@@ -59,6 +61,7 @@ __all__ = [
     "BadIndexError",
     "BadKeyError",
     "BulkValidationError",
+    "ConditionNotMet",
     "ConnectionError",
     "DefaultFieldTypeError",
     "DeprecationError",
@@ -79,6 +82,7 @@ __all__ = [
     "RequireFieldError",
     "SchemaDocumentError",
     "SchemaTypeError",
+    "StaleDocument",
     "StructureError",
     "UnknownFieldError",
     "UpdateQueryError",
@@ -361,13 +365,86 @@ class BulkValidationError(MongoKitError):
         self.inserted_ids = inserted_ids or []
 
 
+class StaleDocument(MongoKitError):
+    """A document was changed or removed after it was read; the write did not happen.
+
+    Raised for classes with a `version_field`. Nothing was changed, neither in memory nor in the
+    database: `reload()` and apply the change again.
+
+    Attributes:
+        document_class: The document's class.
+        id: Its `_id`.
+        expected: The version that it was read with; None for a new document, under whose `_id`
+            another one is stored.
+        found: The version that is stored; 0 for a document without one, None when it is gone.
+        others: The errors of further documents that one `bulk_write` was too late for.
+
+    Example:
+        >>> class Seat(Document):
+        ...     structure = {"guest": str, "version": int}
+        ...     version_field = "version"
+        >>> seats = db.seats.documents(Seat)
+        >>> seats({"_id": 1, "guest": None, "version": None}).save()
+        >>> mine, yours = seats.find_one(1), seats.find_one(1)
+        >>> mine["guest"], yours["guest"] = "Ada", "Grace"
+        >>> mine.save()
+        >>> yours.save()
+        Traceback (most recent call last):
+        mongokit.errors.StaleDocument: Seat was changed: version 1 was read, 2 is stored; ...
+    """
+
+    def __init__(
+        self, *, document_class: type, id: Any, expected: int | None, found: int | None
+    ) -> None:
+        name = document_class.__name__
+        if expected is None:
+            text = f"{name} is new, but version {found} is stored under its _id"
+        elif found is None:
+            text = f"{name} is gone: version {expected} was read, nothing is stored under its _id"
+        else:
+            text = (
+                f"{name} was changed: version {expected} was read, {found or 'none'} is stored; "
+                "reload() it and apply the change again"
+            )
+        super().__init__(text)
+        self.document_class = document_class
+        self.id = id
+        self.expected = expected
+        self.found = found
+        self.others: list[StaleDocument] = []
+
+
+class ConditionNotMet(MongoKitError):
+    """A `patch` whose `when` does not hold for the stored document; nothing was changed.
+
+    Attributes:
+        document_class: The document's class.
+        id: Its `_id`.
+
+    Example:
+        >>> user.patch(age=37, when={"age": 35})
+        Traceback (most recent call last):
+        mongokit.errors.ConditionNotMet: the stored User does not meet the condition of patch() ...
+    """
+
+    def __init__(self, *, document_class: type, id: Any) -> None:
+        super().__init__(
+            f"the stored {document_class.__name__} does not meet the condition of patch() in when"
+        )
+        self.document_class = document_class
+        self.id = id
+
+
 class UnknownFieldError(MongoKitError, ValueError):
-    """A query of a class with `strict_queries` names a field, or an operator, that there is not.
+    """An update, or a query of a class with `strict_queries`, names a field that there is not.
+
+    Or a query names an operator that there is not.
 
     Attributes:
         path: The dotted name.
         suggestion: The nearest name that there is; None where none is near.
         document_class: The class whose declaration lacks it.
+        errors: Every failure of an update, this one first (see `Failure`).
 
     Example:
         >>> class Strict(User):
@@ -390,6 +467,12 @@ class UnknownFieldError(MongoKitError, ValueError):
         self.path = path
         self.suggestion = suggestion
         self.document_class = document_class
+        self.errors: list[Failure] = []
+
+    @property
+    def failure(self) -> Failure:
+        """This error alone, as data."""
+        return Failure(self.path or "", "unknown", str(self))
 
 
 class QueryTypeError(MongoKitError, TypeError):

@@ -329,6 +329,8 @@ class _Walk:
     # Types, and the fields of each level.
 
     def types(self, node: Node, value: Any, path: str) -> Iterator[Exception]:
+        if value is None and node.path and node.path == self.model.version_field:
+            return  # it gets one when it is stored
         if value is None and not isinstance(node, (CustomNode, ManagerNode)):
             # Where an annotation refuses it, "is required" says it already.
             if not node.allows_none and not (node.none is False and self._is_required(node)):
@@ -411,7 +413,8 @@ class _Walk:
             yield self._error(
                 StructureError, f"unknown fields {fields} in {where}", path, rule="unknown"
             )
-        missed = sorted(key for key in node.fields if key not in value and key not in ALWAYS_KNOWN)
+        given = ALWAYS_KNOWN if node.path else {*ALWAYS_KNOWN, self.model.version_field}
+        missed = sorted(key for key in node.fields if key not in value and key not in given)
         if missed:
             yield self._error(
                 StructureError, f"missed fields {missed} in {where}", path, rule="missing"

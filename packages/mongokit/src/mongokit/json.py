@@ -47,6 +47,8 @@ from mongokit.schema import (
 )
 
 if TYPE_CHECKING:
+    from pymongo.client_session import ClientSession
+
     from mongokit.binding import Binding
     from mongokit.document import Document
 
@@ -82,12 +84,13 @@ def to_json(document: Document) -> str:
     return json.dumps(_document(document, (), located=True))
 
 
-def from_json(binding: Binding[D], text: str | bytes) -> D:
+def from_json(binding: Binding[D], text: str | bytes, session: ClientSession | None = None) -> D:
     """Read what `to_json` wrote; `Documents.from_json` is this.
 
     Args:
         binding: The class and the collection of the new document.
         text: A JSON object.
+        session: Read what it references in this session.
 
     Raises:
         ValueError: The text is no JSON object, or a part of it is malformed Extended JSON.
@@ -99,7 +102,7 @@ def from_json(binding: Binding[D], text: str | bytes) -> D:
     reader = _Reader(binding)
     document = binding.new({key: reader.field(key, value) for key, value in content.items()})
     if binding.model.has_references:
-        references.fetch([document])
+        references.fetch([document], session)
     return document
 
 
@@ -119,12 +122,15 @@ def to_extended_json(document: Document, *, canonical: bool = False) -> str:
     return json_util.dumps(stored, json_options=_extended(binding, canonical=canonical))
 
 
-def from_extended_json(binding: Binding[D], text: str | bytes) -> D:
+def from_extended_json(
+    binding: Binding[D], text: str | bytes, session: ClientSession | None = None
+) -> D:
     """Read MongoDB Extended JSON; `Documents.from_extended_json` is this.
 
     Args:
         binding: The class and the collection of the new document.
         text: A JSON object, relaxed or canonical.
+        session: Read what it references in this session.
 
     Raises:
         ValueError: The text is no JSON object, or it is malformed Extended JSON.
@@ -136,7 +142,7 @@ def from_extended_json(binding: Binding[D], text: str | bytes) -> D:
         raise ValueError(f"malformed Extended JSON: {error}") from error
     if not isinstance(content, dict):
         raise ValueError(f"a document is a JSON object, not {type(content).__name__}")
-    return binding.hydrate(content)
+    return binding.hydrate(content, session=session)
 
 
 def _extended(binding: Binding[Any] | None, *, canonical: bool) -> JSONOptions:

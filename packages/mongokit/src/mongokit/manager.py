@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mongokit import bulk
+from mongokit import bulk, patching, watching
 from mongokit.queries import Queries
 from mongokit.schema_document import bound, set_fields
 
 if TYPE_CHECKING:
     from pymongo.client_session import ClientSession
-    from pymongo.results import BulkWriteResult
+    from pymongo.results import BulkWriteResult, UpdateResult
 
     from mongokit.collection import Collection
     from mongokit.connection import Connection
     from mongokit.database import Database
     from mongokit.document import Document
+    from mongokit.watching import ChangeStream
 
 D = TypeVar("D", bound="Document")
 
@@ -131,6 +132,9 @@ class Documents(Queries[D]):
 
         Raises:
             BulkValidationError: Documents do not validate; nothing was sent.
+            StaleDocument: The class has a `version_field`, and documents were changed or removed
+                since they were read; those are in its `others`. The server stops there, too,
+                where the writes are ordered; what it has written before stays.
             pymongo.errors.BulkWriteError: The server refused some.
 
         Example:
@@ -141,6 +145,142 @@ class Documents(Queries[D]):
             2
         """
         return bulk.bulk_write(bound(self), requests, ordered=ordered, session=session)
+
+    def update_one(
+        self,
+        filter: Mapping[str, Any],
+        update: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        *,
+        upsert: bool = False,
+        array_filters: Sequence[Mapping[str, Any]] | None = None,
+        session: ClientSession | None = None,
+        **options: Any,
+    ) -> UpdateResult:
+        """Change parts of the first document that matches, each checked before it is sent.
+
+        A value must be what the class declares for its path, in its Python form; it is refused
+        with the error that `validate()` raises for a document that holds it. So are a field that
+        is not declared, a required field that is removed or left empty, a number that is added to
+        a text, and what would be inserted by `upsert` and does not validate.
+
+        What depends on the stored document can't be checked: a validator of a field of which only
+        a part is changed, or of a number that is added to; and a required list that `$pull` or
+        `$pop` may empty. What `$pull` compares with is not checked either.
+
+        A class with `skip_validation` is not checked. One with `version_field` counts it up.
+
+        Args:
+            filter: A MongoDB query; it is sent as it is.
+            update: MongoDB's operators with paths and values; paths may have positions, as in
+                `tags.0` or `items.$[x].amount`. A list is an aggregation pipeline, which is not
+                checked.
+            upsert: Whether to insert a document where none matches.
+            array_filters: What `$[x]` in a path stands for.
+            session: Write in this session.
+            **options: As `pymongo.collection.Collection.update_one`: `collation`, `hint`, ...
+
+        Raises:
+            SchemaDocumentError: A value is not what the class declares; all failures are in its
+                `errors`.
+            UnknownFieldError: The class declares no such field.
+            TypeError: The update is no dict or list, or an operator takes something else.
+            ValueError: It is a whole document, which `save()` stores; or no such operator.
+            pymongo.errors.PyMongoError: Any error of the driver's.
+
+        Example:
+            >>> db.documents(User).update_one({"_id": 1}, {"$inc": {"age": 1}}).modified_count
+            1
+            >>> db.documents(User).update_one({"_id": 1}, {"$set": {"age": "38"}})
+            Traceback (most recent call last):
+            mongokit.errors.SchemaTypeError: age must be an instance of int not str
+            >>> db.documents(User).update_one({"_id": 1}, {"$set": {"nmae": "Ada"}})
+            Traceback (most recent call last):
+            mongokit.errors.UnknownFieldError: nmae is not a field of User: did you mean name?
+        """
+        return patching.update(
+            bound(self),
+            filter,
+            update,
+            many=False,
+            upsert=upsert,
+            options={"array_filters": array_filters, "session": session, **options},
+        )
+
+    def update_many(
+        self,
+        filter: Mapping[str, Any],
+        update: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        *,
+        upsert: bool = False,
+        array_filters: Sequence[Mapping[str, Any]] | None = None,
+        session: ClientSession | None = None,
+        **options: Any,
+    ) -> UpdateResult:
+        """Change parts of all documents that match, each checked before it is sent.
+
+        Args:
+            filter: As `update_one`.
+            update: As `update_one`.
+            upsert: As `update_one`.
+            array_filters: As `update_one`.
+            session: As `update_one`.
+            **options: As `pymongo.collection.Collection.update_many`.
+
+        Raises:
+            See `update_one`.
+
+        Example:
+            >>> result = db.documents(User).update_many({}, {"$inc": {"age": 1}})
+            >>> result.matched_count, result.modified_count
+            (2, 2)
+        """
+        return patching.update(
+            bound(self),
+            filter,
+            update,
+            many=True,
+            upsert=upsert,
+            options={"array_filters": array_filters, "session": session, **options},
+        )
+
+    def watch(
+        self,
+        pipeline: Sequence[Mapping[str, Any]] | None = None,
+        *,
+        full_document: str | None = "updateLookup",
+        resume_after: Mapping[str, Any] | None = None,
+        session: ClientSession | None = None,
+        **options: Any,
+    ) -> ChangeStream[D]:
+        """Return the changes of the collection from now on, as they happen.
+
+        They are those of all documents of the collection, whatever class wrote them; documents
+        are read as `find` reads them. A change stream needs a replica set or a sharded cluster.
+
+        Args:
+            pipeline: Stages that choose among the events, such as
+                `[{"$match": {"operationType": "insert"}}]`. Documents have to come through whole.
+            full_document: How the document of an update is found: looked up when the event is
+                read, so it may be newer than the update, or already gone; None leaves it out.
+            resume_after: A `resume_token`, to go on after that change.
+            session: Read in this session.
+            **options: As `pymongo.collection.Collection.watch`: `full_document_before_change`,
+                `max_await_time_ms`, `start_after`, ...
+
+        Raises:
+            pymongo.errors.OperationFailure: The server has no change streams, or has forgotten
+                what `resume_after` names.
+
+        Example:
+            >>> users = db.documents(User)
+            >>> with users.watch([{"$match": {"operationType": "delete"}}]) as stream:
+            ...     users.get_from_id(2).delete()
+            ...     change = stream.try_next()
+            >>> change.operation, change.id, change.document
+            ('delete', 2, None)
+        """
+        options |= {"full_document": full_document, "resume_after": resume_after}
+        return watching.watch(bound(self), pipeline, session=session, options=options)
 
 
 def make_manager(document_class: type[D], collection: Collection) -> Documents[D]:

@@ -197,11 +197,14 @@ class DocumentMigration:
             self._log(name, done[name])
         return done
 
-    def get_deprecated(self, collection: Any) -> dict[str, list[str]]:
+    def get_deprecated(
+        self, collection: Any, session: ClientSession | None = None
+    ) -> dict[str, list[str]]:
         """Tell which migrations no stored document needs any more.
 
         Args:
             collection: The collection.
+            session: Read in this session.
 
         Returns:
             `{'deprecated': names, 'active': names}`, each sorted.
@@ -222,7 +225,9 @@ class DocumentMigration:
         names: dict[str, list[str]] = {"deprecated": [], "active": []}
         for name in sorted([*self._names("allmigration"), *self._names("migration")]):
             self._find_target(name)
-            needed = self.target is not None and collection.find_one(self.target, {"_id": 1})
+            needed = self.target is not None and collection.find_one(
+                self.target, {"_id": 1}, session=session
+            )
             names["active" if needed else "deprecated"].append(name)
         return names
 

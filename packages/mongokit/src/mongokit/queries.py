@@ -239,16 +239,16 @@ class Queries(Generic[D]):
         score = {"$meta": "textScore"}
         fields = dict.fromkeys(projection, 1) if isinstance(projection, list) else projection or {}
         limit = kwargs.pop("limit", 100)
+        session = kwargs.get("session")
         cursor = binding.collection.find(query, {**fields, "__score": score}, **kwargs)
         results = []
         for raw in cursor.sort([("__score", score)]).limit(limit):
             value = raw.pop("__score")
-            results.append(
-                {"score": value, "obj": binding.hydrate(raw, partial=is_partial(projection))}
-            )
+            found = binding.hydrate(raw, partial=is_partial(projection), session=session)
+            results.append({"score": value, "obj": found})
         return {"results": results}
 
-    def from_json(self, text: str | bytes) -> D:
+    def from_json(self, text: str | bytes, session: ClientSession | None = None) -> D:
         """Return a new document, bound to the collection, of what `to_json` wrote.
 
         Integers in fields declared as datetimes become datetimes, `{"$oid": hex}` an ObjectId;
@@ -256,6 +256,7 @@ class Queries(Generic[D]):
 
         Args:
             text: A JSON object.
+            session: Read what it references in this session.
 
         Raises:
             ConnectionError: This document has no collection.
@@ -267,14 +268,15 @@ class Queries(Generic[D]):
             >>> post
             {'title': 'Notes', 'published': datetime.datetime(1970, 1, 2, 0, 0)}
         """
-        made: D = json.from_json(bound(self), text)
+        made: D = json.from_json(bound(self), text, session)
         return made
 
-    def from_extended_json(self, text: str | bytes) -> D:
+    def from_extended_json(self, text: str | bytes, session: ClientSession | None = None) -> D:
         """Return a new document, bound to the collection, of MongoDB Extended JSON.
 
         Args:
             text: A JSON object with the stored form, relaxed or canonical.
+            session: Read what it references in this session.
 
         Raises:
             ConnectionError: This document has no collection.
@@ -285,7 +287,7 @@ class Queries(Generic[D]):
             >>> db.Post.from_extended_json('{"published": {"$date": "1970-01-02T00:00:00Z"}}')
             {'published': datetime.datetime(1970, 1, 2, 0, 0)}
         """
-        made: D = json.from_extended_json(bound(self), text)
+        made: D = json.from_extended_json(bound(self), text, session)
         return made
 
     def distinct(self, key: str, *args: Any, **kwargs: Any) -> list[Any]:

@@ -385,7 +385,9 @@ def remember(document: Any, encoded: bytes | None) -> None:
 _validated: ContextVar[set[int] | None] = ContextVar("_validated", default=None)
 
 
-def validate_referenced(document: Any, *, auto_migrate: bool = True) -> None:
+def validate_referenced(
+    document: Any, *, auto_migrate: bool = True, session: ClientSession | None = None
+) -> None:
     """Fetch the references that were assigned as DBRefs, and validate what `document` references.
 
     Each document is validated once, also in a cycle. Where the class of `document` sets
@@ -394,6 +396,7 @@ def validate_referenced(document: Any, *, auto_migrate: bool = True) -> None:
     Args:
         document: A document that has passed its own check.
         auto_migrate: Passed on.
+        session: Read in this session.
 
     Raises:
         AutoReferenceError: A referenced document is not stored.
@@ -401,7 +404,7 @@ def validate_referenced(document: Any, *, auto_migrate: bool = True) -> None:
         SchemaDocumentError: A referenced document does not validate.
     """
     if document._binding is not None:
-        for error in resolve([document]).values():
+        for error in resolve([document], session).values():
             _raise_or_note(document, error, None)
     seen = _validated.get()
     token = None

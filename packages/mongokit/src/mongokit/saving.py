@@ -18,8 +18,9 @@ from bson import DBRef
 from bson.raw_bson import RawBSONDocument
 from pymongo.errors import ConnectionFailure, PyMongoError
 
+from mongokit import locking
 from mongokit.convert import stored_form
-from mongokit.errors import AutoReferenceError
+from mongokit.errors import AutoReferenceError, MongoKitError
 from mongokit.places import Place
 from mongokit.references import (
     fetch,
@@ -42,6 +43,7 @@ class _Change:
     encoded: bytes
     before: bytes = b""
     remembered: bytes | None = None
+    version: Any = None  # of a class with `version_field`: the one in memory before
 
 
 _being_saved: ContextVar[frozenset[int]] = ContextVar("_being_saved", default=frozenset())
@@ -62,6 +64,8 @@ class Saving:
 
     Raises:
         AutoReferenceError: A referenced document is not stored.
+        StaleDocument: A referenced document of a class with `version_field` was changed by
+            somebody else since it was read.
 
     Example:
         >>> post["author"].age = 37
@@ -88,6 +92,8 @@ class Saving:
                 place.put(ref)
         for change in reversed(self._written):
             remember(change.document, change.remembered)
+            if _version_field(change) is not None:
+                locking.restore(change.document, change.version)
         if not isinstance(error, ConnectionFailure) and not _in_transaction(self.session):
             for change in reversed(self._written):
                 with suppress(PyMongoError):  # the error that led here is the one to be told
@@ -120,17 +126,40 @@ class Saving:
     def _write(self, change: _Change) -> None:
         document = change.document
         change.remembered = document.__dict__.get("_stored")
+        if _version_field(change) is not None:
+            change.version = locking.remembered(document)
         self._written.append(change)
         if _overrides_save(type(document)):
             document.save(**({} if self.session is None else {"session": self.session}))
             change.encoded = document.__dict__.get("_stored", change.encoded)
             return
         collection = bound(document).collection
+        wanted: dict[str, Any] = {}
+        if _version_field(change) is not None:
+            wanted = locking.guard(document)
+            numbered = stored_form(document)
+            numbered[locking.field_of(document)] = locking.next_version(document)
+            change.encoded = bson.encode(numbered, False, bound(document).options)
         content = RawBSONDocument(change.encoded)
-        result = collection.replace_one({"_id": content["_id"]}, content, session=self.session)
+        wanted["_id"] = content["_id"]
+        result = collection.replace_one(wanted, content, session=self.session)
         if result.acknowledged and not result.matched_count:
-            raise _not_stored(self.document, document)
+            raise self._why_not_written(document, collection)
         remember(document, change.encoded)
+        if _version_field(change) is not None:
+            locking.set_version(document, locking.next_version(document))
+
+    def _why_not_written(self, document: Any, collection: Any) -> MongoKitError:
+        if type(document).__mongokit__.version_field is not None:
+            error = locking.stale(document, collection, self.session)
+            if error.found is not None:
+                return error
+        return _not_stored(self.document, document)
+
+
+def _version_field(change: _Change) -> str | None:
+    field: str | None = type(change.document).__mongokit__.version_field
+    return field
 
 
 def _still_holds(place: Place) -> bool:
@@ -243,9 +272,17 @@ def _with_before(root: Any, changes: list[_Change], session: Any) -> list[_Chang
 
 def _put_back(change: _Change) -> None:
     written, before = RawBSONDocument(change.encoded), RawBSONDocument(change.before)
-    bound(change.document).collection.replace_one(
-        {"_id": before["_id"], "$expr": {"$eq": ["$$ROOT", {"$literal": written}]}}, before
-    )
+    wanted = {"_id": before["_id"], "$expr": {"$eq": ["$$ROOT", {"$literal": written}]}}
+    collection, field = bound(change.document).collection, _version_field(change)
+    if field is None:
+        collection.replace_one(wanted, before)
+        return
+    # Under a version of its own: who has read what was written for a moment must not take what is
+    # stored from now on for it.
+    version = written[field] + 1
+    result = collection.replace_one(wanted, {**before, field: version})
+    if result.acknowledged and result.matched_count:
+        locking.set_version(change.document, version)
 
 
 def _not_stored(root: Any, document: Any) -> AutoReferenceError:

@@ -107,6 +107,8 @@ class SchemaDocument(dict[str, Any], metaclass=SchemaProperties):
         strict_queries: Whether queries that could only match nothing are refused, as those with
             an undeclared field.
         type_field: The field that holds the class's name, None for no such field.
+        version_field: An int field of a `Document` that counts its writes, so that none of two
+            writers undoes the other's change unseen; None for no such field.
         read_only_fields: Paths that clients may see but not set.
         hidden_fields: Paths that clients don't see either.
         titles: Path to a field's name for people.
@@ -161,6 +163,7 @@ class SchemaDocument(dict[str, Any], metaclass=SchemaProperties):
     raise_validation_errors: ClassVar[bool] = True
     strict_queries: ClassVar[bool] = False
     type_field: ClassVar[str | None] = "_type"
+    version_field: ClassVar[str | None] = None
     read_only_fields: ClassVar[list[str]] = []
     hidden_fields: ClassVar[list[str]] = []
     titles: ClassVar[dict[str, str]] = {}

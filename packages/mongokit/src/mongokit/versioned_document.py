@@ -15,7 +15,7 @@ import bson
 from pymongo import ReadPreference, ReturnDocument, WriteConcern
 from pymongo.errors import DuplicateKeyError
 
-from mongokit import _driver, references
+from mongokit import _driver, locking, references
 from mongokit.convert import stored_id
 from mongokit.document import Document, save_document
 from mongokit.errors import MaxDocumentSizeError
@@ -38,7 +38,7 @@ class RevisionDocument(Document):
 
 
 class VersionedDocument(Document):
-    """A document of which every save is kept.
+    """A document of which every save is kept, and every `patch`; updates by a manager are not.
 
     A save adds the field `_revision` (1, 2, ...), and stores a copy as `{'id', 'revision', 'doc'}`
     in the collection `versioned_{collection}`, with a unique index on id and revision.
@@ -266,7 +266,9 @@ def _store_revision(
     content = {**content, "_revision": 0}
     _check_copy(document, content)
     turn = _Turn(collection, kept, content, session)
-    if new_id is None:
+    if new_id is None and type(document).__mongokit__.version_field is not None:
+        turn.replace_unless_stale(document)
+    elif new_id is None:
         turn.replace(dict.get(document, "_revision"))
     else:
         turn.insert(1)
@@ -274,6 +276,8 @@ def _store_revision(
     if new_id is not None:
         dict.__setitem__(document, "_id", new_id)
     dict.__setitem__(document, "_revision", number)
+    if (version := type(document).__mongokit__.version_field) is not None:
+        locking.set_version(document, content[version])
     if type(document)._is_referenced:
         references.remember(document, bson.encode(content, False, bound(document).options))
 
@@ -289,6 +293,7 @@ class _Turn:
         self.content = content
         self.identity = content["_id"]
         self.session = session
+        self.guard: dict[str, Any] = {}  # what the stored document must match beside its `_id`
 
     def insert(self, number: int) -> None:
         self.content["_revision"] = number
@@ -312,6 +317,22 @@ class _Turn:
             if self._inserts():
                 return
 
+    def replace_unless_stale(self, document: Any) -> None:
+        """Do what `replace` does, if the stored document has the version that was read.
+
+        Raises:
+            StaleDocument: It has not.
+        """
+        self.guard = locking.guard(document)
+        base = dict.get(document, "_revision")
+        if isinstance(base, int) and self._replaces(base):
+            return
+        if self._takes_next():
+            return
+        is_new = locking.version_of(document) is None
+        if not (is_new and self._stored_revision() is _ABSENT and self._inserts()):
+            raise locking.stale(document, self.collection, self.session)
+
     def _inserts(self) -> bool:
         try:
             self.insert(_last_revision(self.kept, self.identity, self.session) + 1)
@@ -324,14 +345,16 @@ class _Turn:
     def _replaces(self, base: int) -> bool:
         self.content["_revision"] = base + 1
         result = self.collection.replace_one(
-            {"_id": self.identity, "_revision": base}, self.content, session=self.session
+            {"_id": self.identity, "_revision": base, **self.guard},
+            self.content,
+            session=self.session,
         )
         return bool(result.matched_count)
 
     def _takes_next(self) -> bool:
         number = {"$add": [{"$ifNull": ["$_revision", 0]}, 1]}
         stored = self.collection.find_one_and_update(
-            {"_id": self.identity},
+            {"_id": self.identity, **self.guard},
             [
                 {
                     "$replaceWith": {
@@ -382,6 +405,16 @@ class _Turn:
                 raise  # not the number: some other unique index
             return False
         return True
+
+
+def _keep_patched(document: Any, raw: dict[str, Any], session: Any) -> None:
+    """Keep a copy of a document that was changed in place, which has its number already."""
+    collection, kept = bound(document).collection, document.versioning_collection
+    _ensure_index(kept, session)
+    _Turn(collection, kept, raw, session).keep_copy()
+
+
+VersionedDocument._keep_revision = staticmethod(_keep_patched)
 
 
 def _ensure_index(kept: Any, session: Any) -> None:

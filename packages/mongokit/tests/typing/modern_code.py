@@ -4,9 +4,23 @@ from __future__ import annotations
 
 from typing import Any, assert_type
 
-from bson import DBRef, ObjectId
+from bson import DBRef, ObjectId, Timestamp
+from pymongo.client_session import ClientSession
+from pymongo.results import BulkWriteResult, UpdateResult
 
-from mongokit import Collection, Connection, Cursor, Database, Document, Documents, SchemaDocument
+from mongokit import (
+    Change,
+    ChangeStream,
+    Collection,
+    Connection,
+    Cursor,
+    Database,
+    Document,
+    Documents,
+    SchemaDocument,
+    StaleDocument,
+    UnknownFieldError,
+)
 
 
 @Connection("localhost").register
@@ -129,6 +143,53 @@ session = connection.start_session()
 with session, session.start_transaction():
     users({"name": "Grace"}).save(session=session)
     assert_type(users.find_one({"name": "Grace"}, session=session), User | None)
+
+# changing a part
+assert_type(users.update_one({"name": "Ada"}, {"$set": {"age": 37}}), UpdateResult)
+assert_type(users.update_many({}, [{"$set": {"age": "$year"}}], upsert=True), UpdateResult)
+users.update_one({}, {"$inc": {"a.$[x]": 1}}, array_filters=[{"x": 1}], hint="name_1")
+assert_type(users.bulk_write([ada]), BulkWriteResult)
+assert_type(ada.patch(name="Grace", inc={"age": 1}, when={"age": 36}), None)
+ada.patch(set={"address.city": "x"}, unset="nick", push={"tags": "a"}, pull={"tags": "b"})
+ada.patch(unset=["a", "b"], add_to_set={"tags": {"$each": ["c"]}})
+
+
+class Account(Document):
+    structure = {"version": int}
+    version_field = "version"
+
+
+try:
+    db.documents(Account)().save()
+except StaleDocument as stale:
+    assert_type(stale.expected, int | None)
+    assert_type(stale.found, int | None)
+    assert_type(stale.document_class, type)
+    assert_type(stale.others, list[StaleDocument])
+except UnknownFieldError as unknown:
+    assert_type(unknown.suggestion, str | None)
+    assert_type([failure.path for failure in unknown.errors], list[str])
+
+# transactions
+with db.transaction() as transaction:
+    assert_type(transaction, ClientSession)
+    ada.patch(age=1, session=transaction)
+    users.update_one({}, {"$set": {"age": 1}}, session=transaction)
+
+# change streams
+with users.watch([{"$match": {"operationType": "insert"}}]) as stream:
+    assert_type(stream, ChangeStream[User])
+    assert_type(stream.try_next(), Change[User] | None)
+    assert_type(next(stream), Change[User])
+    for change in stream:
+        assert_type(change, Change[User])
+        assert_type(change.document, User | None)
+        assert_type(change.before, User | None)
+        assert_type(change.operation, str)
+        assert_type(change.updated, dict[str, Any])
+        assert_type(change.removed, list[str])
+        assert_type(change.cluster_time, Timestamp | None)
+users.watch(full_document=None, resume_after=stream.resume_token, max_await_time_ms=10)
 
 # PyMongo's own, on our objects
 assert_type(db["users"].find_one(), dict[str, Any] | None)
