@@ -968,9 +968,10 @@ def test_a_connection_checks_the_queries_of_all_its_classes(
     class Loose(Document):
         structure = {"name": str}
 
-    with Connection(mongodb_uri) as strict, Connection(mongodb_uri) as loose:
-        strict.strict_queries = True
-
+    with (
+        Connection(mongodb_uri, strict_queries=True) as strict,
+        Connection(mongodb_uri) as loose,
+    ):
         with pytest.raises(UnknownFieldError, match=r"did you mean name\?"):
             strict[database_name]["things"].documents(Loose).find({"nmae": "Ada"})
         assert loose[database_name]["things"].documents(Loose).find_one({"nmae": "Ada"}) is None

@@ -48,7 +48,7 @@ class Binding(Generic[D]):
         self.collection = collection
         self.options = collection.codec_options
         # Asked of the instance: on a client of PyMongo's own any name is a database.
-        of_all = vars(collection.database.client).get("strict_queries", False)
+        of_all = vars(collection.database.client).get("_strict_queries", False)
         self.strict = bool(document_class.strict_queries or of_all)
         self._wrap = model.wrap_nested
         base = _base_of(document_class)

@@ -67,6 +67,8 @@ def insert_many(
         with _saving_references(binding, list(owners.values()), session):
             result = binding.collection.insert_many(contents, ordered=ordered, session=session)
             ids = result.inserted_ids
+            if len(ids) < len(contents):  # the driver leaves out what was encoded before
+                ids = [content["_id"] for content in contents]
     except BulkWriteError as error:
         cause = error
         refused = {problem["index"] for problem in error.details["writeErrors"]}

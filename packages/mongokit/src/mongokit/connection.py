@@ -27,10 +27,8 @@ class Connection(LegacyClient):
         **kwargs: As `pymongo.MongoClient`; options of PyMongo 2 that have a meaning today are
             translated, with a `DeprecationWarning`. `uuidRepresentation` is `standard` unless
             given; data that PyMongo wrote before version 4 wants `pythonLegacy`.
-
-    Attributes:
-        strict_queries: Whether queries of every class are checked, as if all had
-            `strict_queries = True`; set it before the first query.
+        strict_queries: Whether the queries of every class are checked, as if all had
+            `strict_queries = True`.
 
     Raises:
         pymongo.errors.ConfigurationError: An unknown or malformed option.
@@ -42,12 +40,12 @@ class Connection(LegacyClient):
         True
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, strict_queries: bool = False, **kwargs: Any) -> None:
         """Make the client, as PyMongo does; it connects at the first operation."""
         # Before PyMongo's own constructor: attributes that are missing would be databases.
         self._documents: dict[str, type[Any]] = {}
         self._databases: dict[str, Database] = {}
-        self.strict_queries = False
+        self._strict_queries = strict_queries
         super().__init__(*args, **_with_uuids(args, translate_client_options(kwargs)))
 
     def __enter__(self) -> Self:
