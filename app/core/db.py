@@ -32,7 +32,6 @@ if TYPE_CHECKING:
         ServerHeartbeatSucceededEvent,
     )
 
-    from mongokit import Connection
 
 __all__ = ["db", "init_app"]
 

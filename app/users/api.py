@@ -25,6 +25,7 @@ errors.answer(
     {
         services.UserNotFound: HTTPStatus.NOT_FOUND,
         services.EmailTaken: HTTPStatus.CONFLICT,
+        services.UserChanged: HTTPStatus.CONFLICT,
         services.UserRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
     },
 )

@@ -30,6 +30,7 @@ BATCH = 1000  # documents that an import or an export holds at a time
 # at 1000 keys, one such query took three times as long as ten of a hundred.
 _KEYS_AT_ONCE = 100
 _DUPLICATE_KEY = 11000
+_TRIES = 5  # of a change to a part of an embedded document
 
 
 class UserNotFound(DomainError):
@@ -51,6 +52,12 @@ class EmailTaken(DomainError):
 
     def __init__(self) -> None:
         super().__init__([_TAKEN])
+
+
+class UserChanged(DomainError):
+    """Others changed the same parts of the user, again and again, while this change was made."""
+
+    title = "The user was changed by others meanwhile. Read it again, and repeat your change."
 
 
 class DatabaseFailed(DomainError):
@@ -128,6 +135,7 @@ def change(id: ObjectId, values: Mapping[str, object]) -> User:
         UserNotFound: There is none.
         UserRefused: The document refuses a value, or there are fields that nobody may set.
         EmailTaken: Another user has the address.
+        UserChanged: Others changed the same parts of the user meanwhile, several times.
         pymongo.errors.PyMongoError: The database failed. After a lost connection the change may
             be made or not; it can be sent again.
 
@@ -135,16 +143,43 @@ def change(id: ObjectId, values: Mapping[str, object]) -> User:
         >>> change(ada["_id"], {"name": "Ada Lovelace"})
         <User 'Ada Lovelace'>
     """
-    _, errors = _read(values)
-    if refused := [error for error in errors if error["path"] in values]:
-        raise UserRefused(refused)
-    changed = tidy(values)
-    if changed:
+    for _ in range(_TRIES):
+        stored = _stored_parts(id, values)
+        merged = {name: _merged(stored.get(name), value) for name, value in values.items()}
+        user, errors = _read(merged)
+        if refused := [e for e in errors if {e["path"], e["path"].partition(".")[0]} & {*values}]:
+            raise UserRefused(refused)
+        changed = tidy({name: user[name] for name in merged})
         # Not find_one_and_update, which reads the whole collection on the embedded engine; what
         # is found afterwards has the change, and later ones too.
         with _email_is_free():
-            _collection().update_one({"_id": id}, {"$set": changed})
+            if not changed or _set(id, changed, stored):
+                break
+    else:
+        raise UserChanged
     return find(id)
+
+
+def _stored_parts(id: ObjectId, values: Mapping[str, object]) -> dict[str, Any]:
+    """Return what is stored of the fields of which only parts are to be changed."""
+    parts = [name for name, value in values.items() if isinstance(value, dict)]
+    stored = _collection().find_one({"_id": id}, parts) if parts else None
+    return {name: (stored or {}).get(name) for name in parts}
+
+
+def _merged(stored: Any, change: object) -> object:
+    """Return a value after a change in the sense of JSON Merge Patch (RFC 7396)."""
+    if not (isinstance(change, dict) and isinstance(stored, dict)):
+        return change
+    return stored | {name: _merged(stored.get(name), value) for name, value in change.items()}
+
+
+def _set(id: ObjectId, changed: dict[str, Any], stored: Mapping[str, Any]) -> bool:
+    """Set fields, unless somebody else has changed one of which only a part is to be changed."""
+    as_read = {name: value for name, value in stored.items() if value is not None}
+    users = db.documents(documents.User)
+    found = users.update_one({"_id": id, **as_read}, {"$set": changed}).matched_count
+    return bool(found) or not as_read
 
 
 def remove(id: ObjectId) -> None:

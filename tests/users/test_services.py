@@ -15,6 +15,7 @@ from app.core.pagination import PageRequest
 from app.users import documents, services
 from app.users.files import format_time
 from app.users.services import EmailTaken, Row, UserNotFound, UserRefused
+from mongokit import Embedded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -304,3 +305,64 @@ def test_export_has_users_from_before_the_declaration() -> None:
     db["users"].insert_one({"name": "Old"})
 
     assert list(services.export_rows()) == [{"name": "Old", "email": None, "created": None}]
+
+
+class Home(Embedded):
+    street: str
+    city: str
+
+
+class Housed(documents.User):
+    home: Home | None = None
+
+
+@pytest.fixture
+def housed(declared_as: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A user with an embedded document."""
+    monkeypatch.setattr(documents, "User", Housed)
+    return services.create({**ADA, "home": {"street": "1", "city": "London"}})
+
+
+@pytest.mark.parametrize(
+    ("change", "home"),
+    [
+        ({"home": {"city": "Rome"}}, {"street": "1", "city": "Rome"}),
+        ({"home": {"street": "2", "city": "Rome"}}, {"street": "2", "city": "Rome"}),
+        ({"home": None}, None),
+        ({"name": "Eva"}, {"street": "1", "city": "London"}),
+    ],
+)
+def test_part_of_an_embedded_document_is_merged(
+    housed: dict[str, Any], change: dict[str, Any], home: object
+) -> None:
+    changed = services.change(housed["_id"], change)
+
+    assert changed["home"] == home
+    assert stored()[0]["home"] == home
+
+
+def test_refused_part_of_an_embedded_document_is_named_by_its_path(housed: dict[str, Any]) -> None:
+    with pytest.raises(UserRefused) as caught:
+        services.change(housed["_id"], {"home": {"city": 3, "x": 1}})
+
+    assert [error["path"] for error in caught.value.errors] == ["home.x", "home.city"]
+    assert stored()[0]["home"] == {"street": "1", "city": "London"}
+
+
+def test_parts_of_an_embedded_document_changed_at_once_all_stay(
+    app: Flask, housed: dict[str, Any]
+) -> None:
+    parts = [{"home": {name: str(n)}} for n in range(10) for name in ("street", "city")]
+
+    def change_until_done(part: dict[str, Any]) -> None:
+        while True:
+            try:
+                services.change(housed["_id"], part)
+            except services.UserChanged:
+                continue
+            return
+
+    results = in_threads(app, [partial(change_until_done, part) for part in parts[-2:]])
+
+    assert results == [None, None]
+    assert stored()[0]["home"] == {"street": "9", "city": "9"}

@@ -27,8 +27,7 @@ class Connection(LegacyClient):
         **kwargs: As `pymongo.MongoClient`; options of PyMongo 2 that have a meaning today are
             translated, with a `DeprecationWarning`. `uuidRepresentation` is `standard` unless
             given; data that PyMongo wrote before version 4 wants `pythonLegacy`.
-        strict_queries: Whether the queries of every class are checked, as if all had
-            `strict_queries = True`.
+            `strict_queries=True` checks the queries of every class, as if all had that option.
 
     Raises:
         pymongo.errors.ConfigurationError: An unknown or malformed option.
@@ -40,12 +39,12 @@ class Connection(LegacyClient):
         True
     """
 
-    def __init__(self, *args: Any, strict_queries: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Make the client, as PyMongo does; it connects at the first operation."""
         # Before PyMongo's own constructor: attributes that are missing would be databases.
         self._documents: dict[str, type[Any]] = {}
         self._databases: dict[str, Database] = {}
-        self._strict_queries = strict_queries
+        self._strict_queries = bool(kwargs.pop("strict_queries", False))
         super().__init__(*args, **_with_uuids(args, translate_client_options(kwargs)))
 
     def __enter__(self) -> Self:
