@@ -72,6 +72,13 @@ def test_what_the_server_refuses_has_no_id_and_the_rest_has(
     assert [u["age"] for u in documents if "_id" in u] == stored
 
 
+def test_ids_of_large_documents_are_returned_too(col: Collection) -> None:
+    ids = col.documents(User).insert_many([user(1, name="x" * 5_000_000), user(2, _id=2)])
+
+    assert len(ids) == 2
+    assert {each["_id"] for each in col.find({}, {"_id": 1})} == set(ids)
+
+
 def test_no_documents_is_a_type_error_as_with_pymongo(col: Collection) -> None:
     with pytest.raises(TypeError):
         col.documents(User).insert_many([])

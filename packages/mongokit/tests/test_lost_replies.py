@@ -113,7 +113,7 @@ def proxy(mongodb_uri: str) -> Iterator[Proxy]:
 
 @pytest.fixture
 def connection(proxy: Proxy) -> Iterator[Connection]:
-    options: dict[str, Any] = {"heartbeatFrequencyMS": 500, "serverMonitoringMode": "poll"}
+    options: Any = {"heartbeatFrequencyMS": 500, "serverMonitoringMode": "poll"}
     with Connection("127.0.0.1", proxy.port, directConnection=True, **options) as client:
         yield client
 

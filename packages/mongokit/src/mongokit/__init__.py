@@ -85,10 +85,10 @@ from mongokit.migration import DocumentMigration
 from mongokit.operators import IS, NOT, OR, AnyOf, SchemaOperator
 from mongokit.schema_document import SchemaDocument
 from mongokit.types import CustomType, Set
-from mongokit.watching import Change, ChangeStream
 
 if TYPE_CHECKING:
     from mongokit.versioned_document import RevisionDocument, VersionedDocument
+    from mongokit.watching import Change, ChangeStream
 
 __all__ = [
     "INDEX_ALL",
@@ -173,6 +173,8 @@ __all__ = [
 
 # Imported at their first use: an application that has no files or revisions needs none of them.
 _LATER = {
+    "Change": "watching",
+    "ChangeStream": "watching",
     "RevisionDocument": "versioned_document",
     "VersionedDocument": "versioned_document",
 }

@@ -19,7 +19,6 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-import annotated_types
 from bson import Decimal128, Int64
 
 from mongokit import validators
@@ -400,26 +399,29 @@ class _Reader:
 
     def _check(self, metadata: Any) -> Any:
         """Return the validator that an item of `Annotated` is, None for what is none."""
+        known: Any = sys.modules.get("annotated_types")  # its import costs, and is often not needed
         match metadata:
-            case annotated_types.MinLen():
+            case _ if known is None:
+                pass  # nobody has imported the constraints, so this is none of them
+            case known.MinLen():
                 return validators.min_length(metadata.min_length) if metadata.min_length else None
-            case annotated_types.MaxLen():
+            case known.MaxLen():
                 return validators.max_length(metadata.max_length)
-            case annotated_types.Ge():
+            case known.Ge():
                 return validators.ge(metadata.ge)
-            case annotated_types.Gt():
+            case known.Gt():
                 return validators.gt(metadata.gt)
-            case annotated_types.Le():
+            case known.Le():
                 return validators.le(metadata.le)
-            case annotated_types.Lt():
+            case known.Lt():
                 return validators.lt(metadata.lt)
-            case annotated_types.MultipleOf():
+            case known.MultipleOf():
                 return validators.multiple_of(metadata.multiple_of)
-            case annotated_types.Predicate():
+            case known.Predicate():
                 return metadata.func
-            case annotated_types.Unit() | annotated_types.DocInfo():
+            case known.Unit() | known.DocInfo():
                 return None
-            case annotated_types.BaseMetadata():
+            case known.BaseMetadata():
                 self.refuse(f"the constraint {metadata!r} is not supported")
         is_validator = callable(metadata) and not isinstance(metadata, type)
         return metadata if is_validator else None  # PEP 593: what nobody here knows is not for us
@@ -532,8 +534,9 @@ class _Reader:
 
 
 def _flat(metadata: Iterable[Any]) -> Iterator[Any]:
+    known: Any = sys.modules.get("annotated_types")
     for each in metadata:
-        if isinstance(each, annotated_types.GroupedMetadata):
+        if known is not None and isinstance(each, known.GroupedMetadata):
             yield from _flat(each)
         else:
             yield each

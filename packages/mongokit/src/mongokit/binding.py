@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import bson
@@ -34,7 +35,8 @@ class Binding(Generic[D]):
         model: What the class declared when the binding was made.
         collection: The collection as the user sees it.
         options: How documents are encoded.
-        strict: Whether queries are checked; see `strict_queries`.
+        strict: What checks queries, the module `mongokit.strict`; None unless the class or the
+            connection has `strict_queries`.
     """
 
     __slots__ = (
@@ -49,7 +51,9 @@ class Binding(Generic[D]):
         self.options = collection.codec_options
         # Asked of the instance: on a client of PyMongo's own any name is a database.
         of_all = vars(collection.database.client).get("_strict_queries", False)
-        self.strict = bool(document_class.strict_queries or of_all)
+        self.strict: Any = None
+        if document_class.strict_queries or of_all:
+            self.strict = import_module("mongokit.strict")  # who does without need not load it
         self._wrap = model.wrap_nested
         base = _base_of(document_class)
         self._new = document_class.__new__

@@ -9,7 +9,6 @@ from mongokit.compiler import Model
 from mongokit.cursor import Cursor, StrictCursor, is_partial
 from mongokit.legacy import LegacyCollection, translate_find, with_find_options
 from mongokit.manager import Documents, make_manager
-from mongokit.strict import check_find
 
 if TYPE_CHECKING:
     from mongokit.database import Database
@@ -101,7 +100,7 @@ class Collection(LegacyCollection):
         binding = self._wrapper(wrap)
         kind: type[Cursor[Any]] = Cursor
         if binding.strict:
-            check_find(binding.model, args, kwargs)
+            binding.strict.check_find(binding.model, args, kwargs)
             kind = StrictCursor
         projection = args[1] if len(args) > 1 else kwargs.get("projection")
         return kind(target, *args, **kwargs)._wrapped(binding, partial=is_partial(projection))

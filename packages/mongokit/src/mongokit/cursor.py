@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, overload
 
-from mongokit import _driver, strict
+from mongokit import _driver
 from mongokit.legacy import LegacyCursor
 
 if TYPE_CHECKING:
@@ -21,6 +21,10 @@ class Wrapper(Protocol[D_co]):
     @property
     def model(self) -> Model:
         """What the documents' class declares."""
+
+    @property
+    def strict(self) -> Any:
+        """What checks queries; None where nothing does."""
 
     @property
     def per_batch(self) -> bool:
@@ -226,7 +230,7 @@ class StrictCursor(Cursor[D]):
         """
         if self._wrap is not None:
             key = key_or_list if direction is None else [(key_or_list, direction)]
-            strict.check_sort(self._wrap.model, key)
+            self._wrap.strict.check_sort(self._wrap.model, key)
         return super().sort(key_or_list, direction)
 
     def distinct(self, key: str) -> list[Any]:
@@ -239,7 +243,7 @@ class StrictCursor(Cursor[D]):
             UnknownFieldError: It is not declared.
         """
         if self._wrap is not None:
-            strict.check_path(self._wrap.model, key)
+            self._wrap.strict.check_path(self._wrap.model, key)
         return super().distinct(key)
 
 

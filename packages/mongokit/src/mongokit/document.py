@@ -11,7 +11,7 @@ import bson
 from bson import DBRef, ObjectId
 from bson.raw_bson import RawBSONDocument
 
-from mongokit import _driver, indexes, json, locking, migration, patching, references
+from mongokit import _driver, indexes, json, locking, migration, references
 from mongokit.binding import Binding
 from mongokit.compiler import UNBOUND_OPTIONS
 from mongokit.convert import stored_form, stored_id
@@ -38,6 +38,7 @@ from mongokit.types import STORED_TYPES
 if TYPE_CHECKING:
     from pymongo.client_session import ClientSession
 
+    from mongokit import patching
     from mongokit.connection import Connection
     from mongokit.database import Database
 
@@ -258,6 +259,8 @@ class Document(SchemaDocument, Queries[Any]):
         binding = bound(self)
         identity = stored_id(self)
         raw = binding.collection.find_one({"_id": identity}, session=session)
+        from mongokit import patching  # noqa: PLC0415 - not everybody changes parts
+
         if raw is None:
             raise patching.not_stored(self, "reload")
         patching.refresh(self, raw, session)
@@ -316,6 +319,8 @@ class Document(SchemaDocument, Queries[Any]):
             Traceback (most recent call last):
             mongokit.errors.SchemaTypeError: age must be an instance of int not str
         """
+        from mongokit import patching  # noqa: PLC0415 - not everybody changes parts
+
         patching.patch(
             self,
             {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mongokit import bulk, patching, watching
+from mongokit import bulk
 from mongokit.queries import Queries
 from mongokit.schema_document import bound, set_fields
 
@@ -197,6 +197,8 @@ class Documents(Queries[D]):
             Traceback (most recent call last):
             mongokit.errors.UnknownFieldError: nmae is not a field of User: did you mean name?
         """
+        from mongokit import patching  # noqa: PLC0415 - not everybody changes parts
+
         return patching.update(
             bound(self),
             filter,
@@ -234,6 +236,8 @@ class Documents(Queries[D]):
             >>> result.matched_count, result.modified_count
             (2, 2)
         """
+        from mongokit import patching  # noqa: PLC0415 - not everybody changes parts
+
         return patching.update(
             bound(self),
             filter,
@@ -280,6 +284,8 @@ class Documents(Queries[D]):
             ('delete', 2, None)
         """
         options |= {"full_document": full_document, "resume_after": resume_after}
+        from mongokit import watching  # noqa: PLC0415 - not everybody watches
+
         return watching.watch(bound(self), pipeline, session=session, options=options)
 
 

@@ -19,7 +19,6 @@ from mongokit.errors import (
 )
 from mongokit.references import remember
 from mongokit.schema_document import as_failure, bound
-from mongokit.strict import check_filter
 from mongokit.updates import CheckedUpdate
 from mongokit.upserts import insert_failures
 
@@ -47,7 +46,9 @@ def update(
 ) -> UpdateResult:
     """See `Documents.update_one` and `Documents.update_many`."""
     if binding.strict:
-        check_filter(binding.model, filter, collated=options.get("collation") is not None)
+        binding.strict.check_filter(
+            binding.model, filter, collated=options.get("collation") is not None
+        )
     method = "update_many" if many else "update_one"
     call = getattr(binding.collection, method)
     sent: Any
@@ -186,7 +187,7 @@ def patch(
     if not given:
         return
     if binding.strict and when:
-        check_filter(binding.model, when)
+        binding.strict.check_filter(binding.model, when)
     sent = _counting(binding, _checked(binding, given, "patch"))
     if keep is not None:
         sent["$inc"] = {**sent.get("$inc", {}), "_revision": 1}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from mongokit import errors, json, strict
+from mongokit import errors, json
 from mongokit.cursor import Cursor, is_partial
 from mongokit.schema_document import bound
 
@@ -89,7 +89,7 @@ class Queries(Generic[D]):
         """
         binding = bound(self)
         if binding.strict:
-            strict.check_find(binding.model, args, kwargs)
+            binding.strict.check_find(binding.model, args, kwargs)
         raw = binding.collection.find_one(*args, **kwargs)
         if raw is None:
             return None
@@ -200,7 +200,7 @@ class Queries(Generic[D]):
         """
         binding = bound(self)
         if binding.strict:
-            strict.check_find_and_modify(binding.model, args, kwargs)
+            binding.strict.check_find_and_modify(binding.model, args, kwargs)
         raw = binding.collection.find_and_modify(*args, **kwargs)
         if not raw or kwargs.get("full_response"):
             return cast("D | None", raw or None)
@@ -235,7 +235,7 @@ class Queries(Generic[D]):
         query = {**(kwargs.pop("filter", None) or {}), "$text": text}
         projection = kwargs.pop("project", None)
         if binding.strict:
-            strict.check_find(binding.model, (query, projection), kwargs)
+            binding.strict.check_find(binding.model, (query, projection), kwargs)
         score = {"$meta": "textScore"}
         fields = dict.fromkeys(projection, 1) if isinstance(projection, list) else projection or {}
         limit = kwargs.pop("limit", 100)
@@ -304,7 +304,7 @@ class Queries(Generic[D]):
         """
         binding = bound(self)
         if binding.strict:
-            strict.check_distinct(binding.model, key, args, kwargs)
+            binding.strict.check_distinct(binding.model, key, args, kwargs)
         values: list[Any] = binding.collection.distinct(key, *args, **kwargs)
         return values
 
@@ -322,7 +322,7 @@ class Queries(Generic[D]):
         wanted = args[0] if args else kwargs.pop("filter", {})
         binding = bound(self)
         if binding.strict:
-            strict.check_find(binding.model, (wanted,), kwargs)
+            binding.strict.check_find(binding.model, (wanted,), kwargs)
         return binding.collection.count_documents(wanted, **kwargs)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from bson import Binary
 from bson.codec_options import CodecOptions
 
-from mongokit import jsonform, jsonschema, tracking
+from mongokit import tracking
 from mongokit.annotations import argument
 from mongokit.attributes import (
     is_free,
@@ -272,7 +272,7 @@ class SchemaDocument(dict[str, Any], metaclass=SchemaProperties):
 
     @classmethod
     def json_schema(
-        cls, mode: Mode = "store", *, ref_template: str = jsonschema.DEFS
+        cls, mode: Mode = "store", *, ref_template: str = "#/$defs/{name}"
     ) -> dict[str, Any]:
         """Return the JSON Schema (2020-12) of the class's documents in JSON form.
 
@@ -292,6 +292,8 @@ class SchemaDocument(dict[str, Any], metaclass=SchemaProperties):
             >>> Point.json_schema("create")["properties"]
             {'x': {'type': 'number', 'title': 'X'}}
         """
+        from mongokit import jsonschema  # noqa: PLC0415 - not everybody needs a schema
+
         return jsonschema.json_schema(cls, mode, ref_template=ref_template)
 
     def json_form(self, mode: Mode = "read") -> dict[str, Any]:
@@ -316,6 +318,8 @@ class SchemaDocument(dict[str, Any], metaclass=SchemaProperties):
             >>> Event(at=datetime(2026, 11, 23), token="x").json_form()
             {'at': '2026-11-23T00:00:00.000Z'}
         """
+        from mongokit import jsonform  # noqa: PLC0415 - not everybody speaks JSON
+
         return jsonform.json_form(self, mode)
 
     @classmethod
@@ -334,6 +338,8 @@ class SchemaDocument(dict[str, Any], metaclass=SchemaProperties):
             >>> Event.from_json_form({"at": "2026-11-23T00:00:00Z", "to": 1})
             {'at': datetime.datetime(2026, 11, 23, 0, 0, tzinfo=datetime.timezone.utc), 'to': 1}
         """
+        from mongokit import jsonform  # noqa: PLC0415 - not everybody speaks JSON
+
         return jsonform.from_json_form(cls, content)
 
     def set_lang(self, lang: str) -> None:
