@@ -2,16 +2,31 @@
 
 # mypy: disable-error-code="call-arg, arg-type, misc"
 # Type checkers know of keyword arguments alone; here documents are made in every other way too.
-# ruff: noqa: DTZ001 - what the driver gives back is naive
+# ruff: noqa: DTZ001, S301, UP035 - what the driver gives back is naive; pickles and old names are tried
 
 from __future__ import annotations
 
+import copy
 import enum
 import math
+import pickle
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NewType, TypedDict
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    ClassVar,
+    Dict,
+    List,
+    Literal,
+    NewType,
+    Optional,
+    Tuple,
+    TypedDict,
+    Union,
+)
 from uuid import UUID, uuid4
 
 import bson
@@ -694,3 +709,109 @@ def test_documents_are_encoded_as_the_dicts_that_they_are() -> None:
 
     assert bson.decode(bson.encode(user))["address"] == {"street": "1", "city": "2"}
     assert user.created.tzinfo is UTC
+
+
+def test_an_object_id_is_made_by_the_driver_where_it_is_annotated(db: Database) -> None:
+    class Thing(Document):
+        _id: ObjectId
+        name: str
+
+    things = db["things"].documents(Thing)
+    thing = things(name="x")
+    thing.save()
+
+    assert isinstance(thing._id, ObjectId)
+    assert Thing.required_fields == ["name"]
+    assert things.find_one(thing._id) == thing
+    assert [failure.path for failure in things({"_id": "a", "name": "x"}).errors()] == ["_id"]
+
+
+def test_a_structure_that_is_changed_afterwards_counts(connection: Connection) -> None:
+    class Thing(Document):
+        name: str
+        size: int
+
+    assert Thing.structure is not None
+    Thing.structure["name"] = bytes
+    connection.register([Thing])
+
+    assert Thing({"name": b"x", "size": 1}).errors() == []
+    assert [failure.path for failure in Thing({"name": "x", "size": True}).errors()] == [
+        "name",
+        "size",
+    ]
+
+
+def test_typing_has_other_names_for_the_same(db: Database) -> None:
+    class Thing(Document):
+        a: Optional[str] = None  # noqa: UP045
+        b: Union[int, str] = 1  # noqa: UP007
+        c: List[Dict[str, int]] = field(default_factory=list)  # noqa: UP006
+        d: Tuple[int, ...] = field(default_factory=list)  # noqa: UP006
+        e: Annotated[Optional[str], MaxLen(3)] = None  # noqa: UP045
+
+    assert Thing.structure == {"a": str, "b": OR(int, str), "c": [{str: int}], "d": [int], "e": str}
+    assert Thing().errors() == []
+    assert [failure.path for failure in Thing({"e": "long", "c": [{"x": "y"}]}).errors()] == [
+        "e",
+        "c.$str",
+    ]
+
+
+def test_documents_of_annotated_classes_are_pickled_and_copied() -> None:
+    user = User(name="Ada", email="a", address=Address(street="1", city="2"))
+    user["x"] = 1
+
+    for copied in (pickle.loads(pickle.dumps(user)), copy.copy(user), copy.deepcopy(user)):
+        assert copied == user
+        assert [failure.path for failure in copied.errors()] == ["x"]
+
+
+def test_languages_and_annotations_go_together(db: Database) -> None:
+    class Book(Document):
+        title: Annotated[str, MaxLen(5)]
+        i18n = ["title"]
+
+    books = db["books"].documents(Book)
+    book = books()
+    book.title = "Mouse"
+    book.set_lang("fr")
+    book.title = "Souris"
+
+    assert [failure.path for failure in book.errors()] == ["title"]
+    book.title = "Rat"
+    book.save()
+    assert books.find_one() == {"_id": book["_id"], "title": {"en": "Mouse", "fr": "Rat"}}
+
+
+def test_annotated_documents_of_one_collection_know_their_class(
+    connection: Connection, db: Database
+) -> None:
+    class Animal(Document):
+        __collection__ = "animals"
+        _type: str
+        structure = {"_type": str}
+        name: str
+
+    class Dog(Animal):
+        barks: bool = True
+
+    connection.register([Animal, Dog])
+    db.documents(Dog)(name="Rex").save()
+
+    found = db.documents(Animal).find_one()
+
+    assert type(found) is Dog
+    assert found.barks
+
+
+@pytest.mark.parametrize("method", ["copy", "pickle"])
+def test_what_a_copy_is_given_afterwards_is_noted_too(users: Any, method: str) -> None:
+    users.collection.insert_one({"name": "Ada", "email": "a", "old": 1})
+    found = users.find_one()
+    copied = copy.copy(found) if method == "copy" else pickle.loads(pickle.dumps(found))
+
+    copied["new"] = 2
+
+    assert [failure.path for failure in copied.errors()] == ["new"]
+    assert found.errors() == []

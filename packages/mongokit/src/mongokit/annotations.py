@@ -19,7 +19,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from bson import Decimal128, Int64
+from bson import Decimal128, Int64, ObjectId
 
 from mongokit import validators
 from mongokit.errors import StructureError
@@ -238,6 +238,11 @@ def _add(declared: Declared, reader: _Reader, name: str, annotation: Any, defaul
         info = _merged(info, default)
     elif default is not UNSET:
         info = replace(info, default=default)
+    made_by_driver = name == "_id" and said.spec is ObjectId
+    if made_by_driver and info.default is UNSET and info.default_factory is UNSET:
+        info = replace(info, default=None)
+    if made_by_driver and info.default is None:
+        said = replace(said, none=True)
     checks = said.checks
     declared.said[name] = said = replace(said, checks=())
     declared.structure[name] = plain(said)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, dataclass_transform
 
-from mongokit.annotations import Declared, argument, field, read
+from mongokit.annotations import Declared, argument, field, plain, read
 from mongokit.attributes import FieldProperty, add_field_properties
 from mongokit.compiler import Model
 from mongokit.errors import (
@@ -218,7 +218,7 @@ def compile_class(cls: Any) -> None:
     if structure is not None:
         tree = build(
             name,
-            {**structure, **{each: said for each, said in cls._said.items() if each in structure}},
+            structure | _still_said(cls, structure),
             authorized,
             autorefs=bool(cls.use_autorefs),
             i18n=frozenset(normalize_path(path) for path in cls.i18n),
@@ -251,6 +251,15 @@ def compile_class(cls: Any) -> None:
     _note_references(cls)
     if cls.use_dot_notation and tree is not None:
         add_field_properties(cls, tree)
+
+
+def _still_said(cls: Any, structure: Mapping[str, Any]) -> dict[str, Said]:
+    """What annotations said, but for the fields that were changed in `structure` since."""
+    return {
+        name: said
+        for name, said in cls._said.items()
+        if name in structure and plain(said) == structure[name]
+    }
 
 
 def _note_references(cls: Any) -> None:
