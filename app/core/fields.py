@@ -36,7 +36,7 @@ _TRUE, _FALSE = ("true", "yes", "1"), ("false", "no", "0")
 _CONTAINER_STARTS = ("[", "{")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Field:
     """One field, read from the declaration.
 
@@ -48,6 +48,7 @@ class Field:
         required: Whether it must have a value.
         read_only: Whether it is shown but not set from outside.
         examples: Values that it may have.
+        default: The value of a new document where it is text, a number or a bool; else None.
         validators: Its validators.
 
     Example:
@@ -62,6 +63,7 @@ class Field:
     read_only: bool = False
     description: str = ""
     examples: tuple[Any, ...] = ()
+    default: str | float | bool | None = None
     validators: tuple[Any, ...] = ()
 
     @cached_property
@@ -211,6 +213,9 @@ def _walk(
             is_closed,
             said.get("description", ""),
             tuple(said.get("examples", ())),
+            default
+            if isinstance(default := said.get("default"), (str, float, bool, int))
+            else None,
             tuple(validators.get(name, ())),
         )
 

@@ -77,13 +77,21 @@ class DocumentForm(FlaskForm):  # type: ignore[misc]
             >>> user_form(name="Ada").values()
             {'name': 'Ada', 'email': None}
         """
-        return nested({field.path: self._value(field) for field in self.declared})
+        values = {field: self._value(field) for field in self.declared}
+        # What has a default and is left empty is left to the document.
+        return nested(
+            {
+                field.path: value
+                for field, value in values.items()
+                if value is not None or field.required or field.node.none or "." in field.path
+            }
+        )
 
     def _value(self, field: Field) -> object:
         input_ = self[_name(field)]
         value = input_.data
         if input_.process_errors:  # what can't be read: the document refuses the text
-            return next(iter(input_.raw_data or ()), None)
+            return next(iter(input_.raw_data or ()), None) or None
         if isinstance(value, str) and not value and field.node.none:
             return None
         if isinstance(value, str) and isinstance(field.node, ListNode):
@@ -181,10 +189,12 @@ def _input(field: Field) -> Any:
         "description": field.description,
         "render_kw": _attributes(field),
     }
+    if field.default is not None:
+        more["default"] = field.default
     if field.choices:
-        choices = [(str(each), str(each)) for each in field.choices]
-        empty = [("", "")] if field.node.none or not field.required else []
-        return SelectField(choices=[*empty, *choices], validate_choice=False, **more)
+        empty = [""] if field.node.none or field.required else []  # required: none is chosen yet
+        choices = [*empty, *map(str, field.choices)]
+        return SelectField(choices=choices, validate_choice=False, **more)
     if isinstance(field.node, ListNode):
         return TextAreaField(**more)
     if field.kind is bool:
