@@ -167,11 +167,13 @@ def mongo_keywords(constraint: Constraint, kinds: Kinds) -> dict[str, Any]:
         return {}
     number = Decimal128(limit) if isinstance(limit, Decimal) else limit
     match rule:
+        case "multiple_of":
+            return {"multipleOf": _number(limit)}
         case "gt":
             return {"minimum": number, "exclusiveMinimum": True}
         case "lt":
             return {"maximum": number, "exclusiveMaximum": True}
-    return {_BOUNDS.get(rule, "multipleOf"): number}
+    return {_BOUNDS[rule]: number}
 
 
 def _lengths(rule: str, limit: Any, kinds: Kinds) -> dict[str, Any]:

@@ -296,6 +296,22 @@ class SchemaDocument(dict[str, Any], metaclass=SchemaProperties):
 
         return jsonschema.json_schema(cls, mode, ref_template=ref_template)
 
+    @classmethod
+    def mongo_schema(cls) -> dict[str, Any]:
+        """Return the rules of the class as MongoDB's `$jsonSchema`, for a collection's validator.
+
+        It speaks of the stored form. See `connection.plan`, which compares and sets validators.
+
+        Example:
+            >>> class Point(SchemaDocument):
+            ...     x: float
+            >>> Point.mongo_schema()["properties"]["x"]
+            {'bsonType': ['double', 'int', 'long']}
+        """
+        from mongokit import mongoschema  # noqa: PLC0415 - not everybody needs a schema
+
+        return mongoschema.mongo_schema(cls)
+
     def json_form(self, mode: Mode = "read") -> dict[str, Any]:
         """Return the document in the form that `json_schema` describes, for `json.dumps`.
 
