@@ -172,6 +172,14 @@ PAGES = (
         "mongokit.indexes:Index",
         "mongokit.indexes:declared_indexes",
     ),
+    _page(
+        "plan.md",
+        "The plan",
+        "mongokit.planning",
+        "mongokit.planning:Plan",
+        "mongokit.planning:CollectionPlan",
+        "mongokit.planning:Conflict",
+    ),
     _page("i18n.md", "Values per language", "mongokit.i18n", "mongokit.i18n:i18n"),
     _page(
         "gridfs.md",
@@ -224,6 +232,7 @@ PAGES = (
         "mongokit.errors:i18nError",
         "mongokit.errors:ConnectionError",
         "mongokit.errors:BulkValidationError",
+        "mongokit.errors:UniqueIndexConflict",
         "mongokit.errors:UnknownFieldError",
         "mongokit.errors:QueryTypeError",
         "mongokit.errors:StaleDocument",

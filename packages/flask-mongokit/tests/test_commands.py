@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -54,7 +55,9 @@ def test_sync_creates_the_declared_indexes(users_app: Flask, db: MongoKit) -> No
     result = run(users_app, "sync")
 
     assert result.exit_code == 0
-    assert result.output == "created users.email_1\ncreated users.name_1_email_-1\n"
+    assert result.output == (
+        "created tags\ncreated users\ncreated users.email_1\ncreated users.name_1_email_-1\n"
+    )
     assert db["users"].index_information()["email_1"]["unique"] is True
 
 
@@ -110,16 +113,67 @@ def test_different_index_is_shown_and_not_touched(users_app: Flask, db: MongoKit
     assert "unique" not in db["users"].index_information()["email_1"]
 
 
-def test_sync_over_doubled_values_fails_and_shows_none_of_them(
+def test_sync_over_doubled_values_lists_them_and_does_nothing(
     users_app: Flask, db: MongoKit
 ) -> None:
-    db["users"].insert_many([{"email": "ada@example.org"}, {"email": "ada@example.org"}])
+    doubled = [{"_id": number, "email": "ada@example.org"} for number in (1, 2)]
+    db["users"].insert_many([*doubled, {"_id": 3, "email": "eva@example.org"}])
 
     result = run(users_app, "sync")
 
     assert result.exit_code == 1
-    assert "E11000" in result.output
-    assert "ada@example.org" not in result.output
+    assert result.output.splitlines() == [
+        'not unique: users.email_1: {"email": "ada@example.org"} in 2 documents (1, 2)',
+        "Error: users.email_1 can't be unique: 1 value stands in more than one document. "
+        "Nothing was done.",
+    ]
+    assert list(db["users"].index_information()) == ["_id_"]
+    assert "tags" not in db.list_collection_names()
+
+
+def test_plan_shows_what_sync_would_do_and_exits_with_1(users_app: Flask, db: MongoKit) -> None:
+    result = run(users_app, "plan", "--validators", "strict")
+
+    assert result.exit_code == 1
+    assert result.output.splitlines() == [
+        "tags: a collection to create",
+        "  set the validator (error)",
+        "users: a collection to create",
+        "  create the index email_1 (email 1, unique=True)",
+        "  create the index name_1_email_-1 (name 1, email -1)",
+        "  set the validator (error)",
+    ]
+    assert db.list_collection_names() == []
+
+
+def test_plan_after_sync_has_nothing_to_do(users_app: Flask) -> None:
+    run(users_app, "sync", "--validators", "strict")
+
+    result = run(users_app, "plan", "--validators", "strict")
+
+    assert (result.exit_code, result.output) == (0, "nothing to do\n")
+    assert run(users_app, "sync", "--validators", "strict").output == ""
+
+
+def test_plan_as_json_is_data_for_programs(users_app: Flask) -> None:
+    result = run(users_app, "plan", "--json")
+
+    found = json.loads(result.output)
+    assert [each["collection"] for each in found["collections"]] == ["tags", "users"]
+    assert found["validators"] == "off"
+    assert found["conflicts"] == []
+
+
+def test_a_strict_validator_refuses_what_the_class_does_not_declare(
+    users_app: Flask, db: MongoKit
+) -> None:
+    result = run(users_app, "sync", "--validators", "strict")
+
+    assert result.output.splitlines()[-1] == "set the validator of users"
+    with pytest.raises(OperationFailure) as caught:
+        db["users"].insert_one({"email": 3, "name": "Ada"})
+    assert caught.value.code == 121
+    db.documents(User)({"email": "ada@example.org", "name": "Ada"}).save()
 
 
 def test_command_without_a_server_is_an_error_not_a_traceback(make_app: Any) -> None:
@@ -129,7 +183,7 @@ def test_command_without_a_server_is_an_error_not_a_traceback(make_app: Any) -> 
         db, MONGODB_URI="mongodb://127.0.0.1:1/", MONGODB_OPTIONS={"serverSelectionTimeoutMS": 20}
     )
 
-    for command in ("status", "sync"):
+    for command in ("status", "plan", "sync"):
         result = run(app, command)
         assert result.exit_code == 1
         assert result.output.startswith("Error: 127.0.0.1:1: ")
@@ -140,7 +194,8 @@ def test_commands_have_help(users_app: Flask) -> None:
     result = run(users_app, "--help")
 
     assert "Show the indexes" in result.output
-    assert "Create the declared indexes" in result.output
+    assert "Show what `sync` would do" in result.output
+    assert "Create the declared collections" in result.output
 
 
 def test_missing_indexes_names_collection_and_index(users_app: Flask, db: MongoKit) -> None:

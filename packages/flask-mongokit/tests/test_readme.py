@@ -22,7 +22,7 @@ def test_quickstart_runs(mongodb_uri: str, database_name: str, tmp_path: Path) -
     synced = app.test_cli_runner().invoke(args=["db", "sync"])
     added = client.post("/", data={"title": "Write"})
 
-    assert synced.output == "created tasks.title_1\n"
+    assert synced.output == "created tasks\ncreated tasks.title_1\n"
     assert added.status_code == 201
     assert client.get(added.json["url"]).json == {"title": "Write"}
     assert client.get("/").json == {"titles": ["Write"]}

@@ -14,6 +14,7 @@ from mongokit.legacy import LegacyClient, translate_client_options
 if TYPE_CHECKING:
     from mongokit.document import Document
     from mongokit.manager import Documents
+    from mongokit.planning import Plan, Validators
 
 D = TypeVar("D", bound="Document")
 C = TypeVar("C", bound=type)
@@ -46,6 +47,42 @@ class Connection(LegacyClient):
         self._databases: dict[str, Database] = {}
         self._strict_queries = bool(kwargs.pop("strict_queries", False))
         super().__init__(*args, **_with_uuids(args, translate_client_options(kwargs)))
+
+    def plan(
+        self,
+        database: Database | str,
+        *,
+        validators: Validators = "off",
+        classes: Iterable[type[Any]] | None = None,
+    ) -> Plan:
+        """Compare what the documents declare with what the server has; nothing is changed.
+
+        Args:
+            database: The database, or its name.
+            validators: What is wanted of the server's validators: `"off"` leaves them alone,
+                `"warn"` has it log what a class does not declare, `"strict"` has it refuse.
+            classes: The classes; None for all that are registered and name their collection, and
+                no other database.
+
+        Raises:
+            ValueError: There is no such wish.
+            pymongo.errors.PyMongoError: The server can't tell what it has.
+
+        Example:
+            >>> print(connection.plan(db))
+            users:
+              create the index email_1 (email 1, unique=True)
+        """
+        from mongokit.planning import make_plan  # noqa: PLC0415 - for commands, not for requests
+
+        found = self[database] if isinstance(database, str) else database
+        if classes is None:
+            classes = [
+                cls
+                for cls in self._documents.values()
+                if getattr(cls, "__database__", found.name) == found.name
+            ]
+        return make_plan(found, classes, validators=validators)
 
     def __enter__(self) -> Self:
         """Return the connection; it is closed at the end of the block."""

@@ -20,7 +20,7 @@
     ├── ConditionNotMet               a patch whose condition does not hold
     ├── MultipleResultsFound, BadIndexError, AutoReferenceError, MaxDocumentSizeError,
     │   OptionConflictError, UpdateQueryError, EvalException, MongoAuthException,
-    │   DuplicateI18nError
+    │   DuplicateI18nError, UniqueIndexConflict
     └── DeprecationError
 
 `OperationFailure` and `InvalidDocument` are PyMongo's and bson's own.
@@ -84,6 +84,7 @@ __all__ = [
     "SchemaTypeError",
     "StaleDocument",
     "StructureError",
+    "UniqueIndexConflict",
     "UnknownFieldError",
     "UpdateQueryError",
     "ValidationError",
@@ -565,6 +566,37 @@ class OptionConflictError(MongoKitError):
         Traceback (most recent call last):
         mongokit.errors.OptionConflictError: You cannot set a migration_handler with ...
     """
+
+
+class UniqueIndexConflict(MongoKitError):
+    """Stored values stand in several documents, where a unique index wants each in one.
+
+    Raised before anything is built.
+
+    Attributes:
+        conflicts: The values, with their index, their count and some `_id`s; kept out of the text.
+
+    Example:
+        >>> db.users.insert_one({"email": "ada@example.org"}).acknowledged
+        True
+        >>> connection.plan(db).apply()
+        Traceback (most recent call last):
+        mongokit.errors.UniqueIndexConflict: users.email_1 can't be unique: 1 value stands in ...
+    """
+
+    def __init__(self, conflicts: list[Any]) -> None:
+        counts: dict[str, int] = {}
+        for found in conflicts:
+            name = f"{found.collection}.{found.index}"
+            counts[name] = counts.get(name, 0) + 1
+        super().__init__(
+            "; ".join(
+                f"{name} can't be unique: {count} value{'s stand' if count > 1 else ' stands'} in "
+                "more than one document"
+                for name, count in counts.items()
+            )
+        )
+        self.conflicts = conflicts
 
 
 class UpdateQueryError(MongoKitError):

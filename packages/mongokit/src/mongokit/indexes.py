@@ -199,7 +199,7 @@ class IndexPlan:
     def __str__(self) -> str:
         lines = [f"{self.collection.name}:"]
         for state in ("present", "missing", "unknown"):
-            lines += [f"  {state:9}  {_described(index)}" for index in getattr(self, state)]
+            lines += [f"  {state:9}  {described(index)}" for index in getattr(self, state)]
         lines += [f"  different  {difference.explain()}" for difference in self.different]
         return "\n".join(lines) if len(lines) > 1 else f"{self.collection.name}: no indexes"
 
@@ -302,6 +302,23 @@ def plan(document_class: Any, collection: Collection[Any]) -> IndexPlan:
         users:
           missing    email_1 (email 1, unique=True)
     """
+    return compare(declared_indexes(document_class), collection)
+
+
+def compare(declared: Sequence[Index], collection: Collection[Any]) -> IndexPlan:
+    """Compare indexes with those that a collection has; nothing is changed.
+
+    Args:
+        declared: What is wanted.
+        collection: The collection; it need not exist yet.
+
+    Raises:
+        pymongo.errors.PyMongoError: The server can't list the indexes.
+
+    Example:
+        >>> compare(declared_indexes(User), db.users) == plan(User, db.users)
+        True
+    """
     stored = {
         found["name"]: Index(
             found["name"],
@@ -310,7 +327,6 @@ def plan(document_class: Any, collection: Collection[Any]) -> IndexPlan:
         )
         for found in collection.list_indexes()
     }
-    declared = declared_indexes(document_class)
     names = {index.name for index in declared}
     free = {name: index for name, index in stored.items() if name not in names}
     present: list[Index] = []
@@ -417,7 +433,16 @@ def _is_known(name: str, tree: Node, document_class: Any) -> bool:
 # Comparing.
 
 
-def _described(index: Index) -> str:
+def described(index: Index) -> str:
+    """Return an index in words: its name, fields and options.
+
+    Args:
+        index: The index.
+
+    Example:
+        >>> described(Index("email_1", (("email", 1),), {"unique": True}))
+        'email_1 (email 1, unique=True)'
+    """
     keys = [f"{name} {direction}" for name, direction in index.keys]
     options = [f"{name}={value!r}" for name, value in index.options.items() if name != "name"]
     return f"{index.name} ({', '.join([*keys, *options])})"
