@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from app import users
+from app.core import api_docs, db, errors, health, logging, security
 from app.core import config as settings
-from app.core import db, errors, health, logging, security
 from app.core.json import OrjsonProvider
 
 if TYPE_CHECKING:
@@ -44,4 +44,5 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     security.init_app(app)
     app.register_blueprint(health.blueprint)
     users.init_app(app)
+    api_docs.init_app(app, title="Users API", version="1.0.0")
     return app

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 from http import HTTPStatus
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+from weakref import WeakKeyDictionary
 
 from flask import Blueprint, Flask, Response, current_app, render_template, request
 from pymongo.errors import ConnectionFailure, ExecutionTimeout, PyMongoError, WTimeoutError
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import TypedDict
 
+    from flask.sansio.scaffold import Scaffold
+
     class FieldError(TypedDict):
         """One entry of `errors`: the dotted field, the broken rule, a sentence."""
 
@@ -30,7 +33,12 @@ if TYPE_CHECKING:
 
 
 API_PREFIX = "/api"
+PROBLEM_JSON = "application/problem+json"
 RETRY_AFTER = 2  # seconds: an engine or a primary that went is back in about this time
+UNAVAILABLE = (
+    "The database did not answer in time. A change that was under way may have been made or not:"
+    " look before you repeat it."
+)
 _log = logging.getLogger(__name__)
 
 
@@ -56,6 +64,10 @@ class DomainError(Exception):
         self.errors = list(errors)
 
 
+# What `answer` was told, for the API's description.
+_statuses: WeakKeyDictionary[Scaffold, dict[type[DomainError], HTTPStatus]] = WeakKeyDictionary()
+
+
 class MalformedRequest(BadRequest):
     """400: an argument of the request can't be read.
 
@@ -73,6 +85,17 @@ class MalformedRequest(BadRequest):
     def __init__(self, path: str, rule: str, message: str) -> None:
         super().__init__(message)
         self.errors = [field_error(path, rule, message)]
+
+
+def malformed_json() -> MalformedRequest:
+    """Return the refusal of a body that is not JSON.
+
+    Example:
+        >>> raise malformed_json()
+        Traceback (most recent call last):
+        app.core.errors.MalformedRequest: 400 Bad Request: the body must be JSON, in UTF-8
+    """
+    return MalformedRequest("", "json", "the body must be JSON, in UTF-8")
 
 
 def init_app(app: Flask) -> None:
@@ -99,12 +122,26 @@ def answer(door: Flask | Blueprint, statuses: Mapping[type[DomainError], HTTPSta
     Example:
         >>> answer(api, {EmailTaken: HTTPStatus.CONFLICT})  # doctest: +SKIP
     """
+    _statuses.setdefault(door, {}).update(statuses)
     for kind, status in statuses.items():
 
         def handle(error: DomainError, status: HTTPStatus = status) -> Response:
             return respond(status, error.title, error.errors)
 
         door.register_error_handler(kind, handle)
+
+
+def statuses_of(door: Scaffold) -> Mapping[type[DomainError], HTTPStatus]:
+    """Return what `answer` was told of a door.
+
+    Args:
+        door: A blueprint, or the application.
+
+    Example:
+        >>> statuses_of(api)[EmailTaken]
+        <HTTPStatus.CONFLICT: 409>
+    """
+    return _statuses.get(door, {})
 
 
 def respond(
@@ -143,15 +180,43 @@ def problem(
         >>> problem(HTTPStatus.NOT_FOUND, "There is no such user.").mimetype
         'application/problem+json'
     """
-    body = {
+    text = current_app.json.dumps(problem_details(status, detail, errors))
+    return Response(text, status, headers, mimetype=PROBLEM_JSON)
+
+
+def problem_details(
+    status: HTTPStatus, detail: str, errors: Iterable[FieldError] = ()
+) -> dict[str, Any]:
+    """Return what problem details hold (RFC 9457); arguments as in `respond`.
+
+    Example:
+        >>> problem_details(HTTPStatus.NOT_FOUND, "There is no such user.")["title"]
+        'Not Found'
+    """
+    return {
         "type": "about:blank",
         "title": status.phrase,
         "status": status.value,
         "detail": detail,
         "errors": list(errors),
     }
-    text = current_app.json.dumps(body)
-    return Response(text, status, headers, mimetype="application/problem+json")
+
+
+def details_of(error: HTTPException) -> tuple[HTTPStatus, str, list[FieldError]]:
+    """Return status, detail and errors that an HTTP error is answered with.
+
+    Args:
+        error: One with a status.
+
+    Example:
+        >>> details_of(MalformedRequest("limit", "type", "limit must be a whole number"))[1]
+        'limit must be a whole number'
+    """
+    if isinstance(error, InternalServerError):
+        detail = "Something went wrong here. It has been logged under the request's id."
+    else:
+        detail = error.description or ""
+    return HTTPStatus(error.code or 500), detail, list(getattr(error, "errors", ()))
 
 
 def field_error(path: str, rule: str, message: str) -> FieldError:
@@ -217,25 +282,16 @@ def unavailable(error: Exception) -> Response:
         >>> app.register_error_handler(EngineError, unavailable)  # doctest: +SKIP
     """
     _log.warning("the database is unavailable: %s", type(error).__name__)
-    detail = (
-        "The database did not answer in time. A change that was under way may have been made or"
-        " not: look before you repeat it."
-    )
-    return respond(
-        HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": str(RETRY_AFTER)}
-    )
+    headers = {"Retry-After": str(RETRY_AFTER)}
+    return respond(HTTPStatus.SERVICE_UNAVAILABLE, UNAVAILABLE, headers=headers)
 
 
 def _http_error(error: HTTPException) -> HTTPException | Response:
     if error.response is not None or error.code is None:
         return error
-    if isinstance(error, InternalServerError):
-        detail = "Something went wrong here. It has been logged under the request's id."
-    else:
-        detail = error.description or ""
     own = {"content-type", "content-length"}
     headers = {name: value for name, value in error.get_headers() if name.lower() not in own}
-    return respond(HTTPStatus(error.code), detail, getattr(error, "errors", ()), headers)
+    return respond(*details_of(error), headers)
 
 
 def _refused_document(error: SchemaDocumentError) -> Response:

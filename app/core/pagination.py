@@ -13,7 +13,8 @@ import binascii
 import hashlib
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from bson import ObjectId
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 DEFAULT_LIMIT = 20
 MAXIMUM_LIMIT = 100
+TOKEN_FORMAT = "page-token"  # noqa: S105 - the format that schemas name
 _VERSION = b"\x01"
 _CHECK_BYTES = 5  # with the version and the ObjectId 18 bytes: 24 characters, no padding
 
@@ -54,6 +56,7 @@ class PageRequest:
     """Which page is wanted.
 
     Attributes:
+        parameters: The arguments that the API tells of, as JSON Schema.
         limit: How many documents at most, from 1 to 100.
         after: The `_id` that the page comes after, or None for the first page.
         before: The `_id` that the page comes before; only one of the two is set.
@@ -64,6 +67,23 @@ class PageRequest:
         >>> found = users.find(wanted.filter()).sort(wanted.sort()).limit(wanted.limit + 1)
         >>> wanted.page(found)  # doctest: +SKIP
     """
+
+    parameters: ClassVar[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
+        {
+            "limit": {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": MAXIMUM_LIMIT,
+                "default": DEFAULT_LIMIT,
+                "description": f"How many at most, from 1 to {MAXIMUM_LIMIT}.",
+            },
+            "after": {
+                "type": "string",
+                "format": TOKEN_FORMAT,
+                "description": "The token of the page, which the page before it has in `next`.",
+            },
+        }
+    )
 
     limit: int = DEFAULT_LIMIT
     after: ObjectId | None = None
@@ -159,6 +179,33 @@ def make_token(last: ObjectId) -> str:
     """
     content = _VERSION + last.binary
     return base64.urlsafe_b64encode(content + _check_of(content)).decode()
+
+
+def page_schema(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the JSON Schema of the pages that the API answers.
+
+    Args:
+        item: The schema of what is listed.
+
+    Example:
+        >>> page_schema({"type": "string"})["required"]
+        ['items', 'next']
+    """
+    following = {
+        "type": ["string", "null"],
+        "format": TOKEN_FORMAT,
+        "description": "The token of the next page, for `after`; null on the last one.",
+        "examples": [make_token(ObjectId("65f0c0ffee65f0c0ffee65f0"))],
+    }
+    return {
+        "type": "object",
+        "properties": {
+            "items": {"type": "array", "maxItems": MAXIMUM_LIMIT, "items": item},
+            "next": following,
+        },
+        "required": ["items", "next"],
+        "additionalProperties": False,
+    }
 
 
 def _check_of(content: bytes) -> bytes:

@@ -46,8 +46,12 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-_METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
-_JSON_TYPES = frozenset({"application/json", "application/merge-patch+json"})
+# Types of body that the API takes, by method.
+JSON_TYPES = {
+    "POST": ("application/json",),
+    "PUT": ("application/json",),
+    "PATCH": ("application/json", "application/merge-patch+json"),
+}
 
 csrf = CSRFProtect()
 
@@ -68,6 +72,8 @@ def init_app(app: Flask) -> None:
         WTF_CSRF_TIME_LIMIT=None,  # as long as the session: a form may stay open overnight
     )
     csrf.init_app(app)
+    # /api//users is no other name of /api/users; a redirect there would be a page.
+    app.url_map.merge_slashes = False
     app.before_request(_check_request)
     app.after_request(_add_headers)
 
@@ -76,11 +82,28 @@ def _check_request() -> None:
     if not errors.is_api_request():
         if request.endpoint is not None and current_app.config["WTF_CSRF_ENABLED"]:
             csrf.protect()
-    elif request.method in _METHODS_WITH_BODY and request.mimetype not in _JSON_TYPES:
-        raise UnsupportedMediaType("Send the body as application/json.")
+    # Where there is no such address (404) or method (405), the body does not matter.
+    elif request.routing_exception is None:
+        taken = JSON_TYPES.get(request.method)
+        if taken is not None and request.mimetype not in taken:
+            raise unsupported_type()
+
+
+def unsupported_type() -> UnsupportedMediaType:
+    """Return the refusal of a body that is not sent as JSON.
+
+    Example:
+        >>> raise unsupported_type()
+        Traceback (most recent call last):
+        werkzeug.exceptions.UnsupportedMediaType: 415 ...: Send the body as application/json.
+    """
+    return UnsupportedMediaType("Send the body as application/json.")
 
 
 def _add_headers(response: Response) -> Response:
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
+    if errors.is_api_request() and response.is_sequence and not response.get_data():
+        # Flask calls nothing at all HTML too: the answer to DELETE, or to OPTIONS.
+        response.headers.pop("Content-Type", None)
     return response

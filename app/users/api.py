@@ -5,13 +5,14 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, request, url_for
+from flask import Blueprint, Response, request, url_for
 from werkzeug.exceptions import BadRequest
 
 from app.core import errors
 from app.core.fields import shown
+from app.core.operations import Resource, operation
 from app.core.pagination import PageRequest
-from app.users import services
+from app.users import documents, services
 from flask_mongokit import BSONObjectIdConverter
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ errors.answer(
         services.UserRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
     },
 )
+
+USERS = Resource(lambda: documents.User)
 
 
 class UserIdConverter(BSONObjectIdConverter):
@@ -53,37 +56,67 @@ class UserIdConverter(BSONObjectIdConverter):
 
 
 @blueprint.get("")
+@operation({HTTPStatus.OK: USERS.page}, query=PageRequest)
 def listing() -> dict[str, Any]:
-    """Answer one page of the users, the oldest first: `?limit=` and `?after=`."""
+    """List the users, the oldest first.
+
+    A page holds up to `limit` of them; the next one begins after the token in `next`. No page costs
+    more than the first, and users who come or go meanwhile neither hide nor double another.
+    """
     page = services.listing(PageRequest.from_args(request.args))
     return {"items": [shown(user) for user in page.items], "next": page.next}
 
 
 @blueprint.post("")
+@operation(
+    {HTTPStatus.CREATED: USERS.read},
+    body=USERS.create,
+    raises=[services.EmailTaken, services.UserRefused],
+)
 def create() -> tuple[dict[str, Any], HTTPStatus, dict[str, str]]:
-    """Store a user; answer 201, and where it is."""
+    """Add a user.
+
+    The answer is the user as stored, tidied: spaces around the name are gone, the domain of the
+    address is in lower case.
+    """
     user = services.create(_body())
-    location = url_for(".show", user_id=user["_id"])
+    location = url_for(".show", id=user["_id"])
     return shown(user), HTTPStatus.CREATED, {"Location": location}
 
 
-@blueprint.get("/<user_id:user_id>")
-def show(user_id: ObjectId) -> dict[str, Any]:
-    """Answer one user."""
-    return shown(services.find(user_id))
+@blueprint.get("/<user_id:id>")
+@operation({HTTPStatus.OK: USERS.read}, raises=[services.UserNotFound])
+def show(id: ObjectId) -> dict[str, Any]:
+    """Show a user."""
+    return shown(services.find(id))
 
 
-@blueprint.patch("/<user_id:user_id>")
-def change(user_id: ObjectId) -> dict[str, Any]:
-    """Change the fields in the body, as in JSON Merge Patch (RFC 7396); answer the user."""
-    return shown(services.change(user_id, _body()))
+@blueprint.patch("/<user_id:id>")
+@operation(
+    {HTTPStatus.OK: USERS.read},
+    body=USERS.update,
+    raises=[
+        services.UserNotFound,
+        services.EmailTaken,
+        services.UserChanged,
+        services.UserRefused,
+    ],
+)
+def change(id: ObjectId) -> dict[str, Any]:
+    """Change some fields of a user.
+
+    The body is a JSON Merge Patch (RFC 7396): what it does not name stays as it is, also what
+    others change meanwhile.
+    """
+    return shown(services.change(id, _body()))
 
 
-@blueprint.delete("/<user_id:user_id>")
-def remove(user_id: ObjectId) -> tuple[str, HTTPStatus]:
-    """Remove a user; answer 204."""
-    services.remove(user_id)
-    return "", HTTPStatus.NO_CONTENT
+@blueprint.delete("/<user_id:id>")
+@operation({HTTPStatus.NO_CONTENT: None}, raises=[services.UserNotFound])
+def remove(id: ObjectId) -> Response:
+    """Remove a user."""
+    services.remove(id)
+    return Response(status=HTTPStatus.NO_CONTENT)
 
 
 def _body() -> Mapping[str, object]:
@@ -96,7 +129,7 @@ def _body() -> Mapping[str, object]:
     try:
         body = request.get_json()
     except BadRequest as error:
-        raise errors.MalformedRequest("", "json", "the body must be JSON, in UTF-8") from error
+        raise errors.malformed_json() from error
     if not isinstance(body, dict):
         refusal = errors.field_error("", "type", "the body must be an object")
         raise services.UserRefused([refusal])

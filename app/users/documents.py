@@ -23,7 +23,9 @@ _INVISIBLE = ("Cc", "Cf", "Cs", "Zs", "Zl", "Zp")  # not Cn: newer characters th
 
 
 def not_blank(value: object) -> bool:
-    """Return True for text that shows something, and for what is no text.
+    """Not empty, nor of spaces and invisible characters alone.
+
+    True also for what is no text. The first line is shown to clients, as the field's rule.
 
     Args:
         value: What the document holds.
@@ -41,7 +43,9 @@ def not_blank(value: object) -> bool:
 
 
 def printable(value: object) -> bool:
-    """Return True for text in any script, with line breaks and tabs; and for what is no text.
+    """No control characters but line breaks and tabs.
+
+    True for text in any script, and for what is no text.
 
     Args:
         value: What the document holds.
@@ -62,7 +66,9 @@ def printable(value: object) -> bool:
 
 
 def email_address(value: object) -> bool:
-    """Return True for a well-formed address (nothing is looked up), and for what is no text.
+    """A well-formed e-mail address; nothing is looked up.
+
+    True also for what is no text.
 
     Args:
         value: What the document holds.

@@ -162,9 +162,15 @@ def change(id: ObjectId, values: Mapping[str, object]) -> User:
 
 def _stored_parts(id: ObjectId, values: Mapping[str, object]) -> dict[str, Any]:
     """Return what is stored of the fields of which only parts are to be changed."""
-    parts = [name for name, value in values.items() if isinstance(value, dict)]
-    stored = _collection().find_one({"_id": id}, parts) if parts else None
-    return {name: (stored or {}).get(name) for name in parts}
+    # Declared ones: a query is made of the names, and theirs are free.
+    declared = documents.User.structure or {}
+    parts = [name for name, value in values.items() if isinstance(value, dict) and name in declared]
+    if not parts:
+        return {}
+    stored = _collection().find_one({"_id": id}, parts)
+    if stored is None:  # said before what is wrong with the parts: it depends on the others
+        raise UserNotFound
+    return {name: stored.get(name) for name in parts}
 
 
 def _merged(stored: Any, change: object) -> object:

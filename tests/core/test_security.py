@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     AppMaker = Callable[..., Flask]
 
 
+MERGE_PATCH = "application/merge-patch+json"
+
+
 @pytest.fixture
 def app(make_app: AppMaker) -> Flask:
     """An app with a form, and an API that takes whatever gets as far as its view."""
@@ -87,6 +90,51 @@ def test_api_takes_json_without_a_token(client: FlaskClient, content_type: str) 
     answer = client.post("/api/echo", data=b"{}", content_type=content_type)
 
     assert answer.status_code == 200
+
+
+def test_merge_patch_is_taken_where_it_is_one(client: FlaskClient) -> None:
+    answers = [
+        client.open("/api/echo", method=method, data=b"{}", content_type=MERGE_PATCH).status_code
+        for method in ("PATCH", "POST", "PUT")
+    ]
+
+    assert answers == [200, 415, 415]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("POST", "/api/nowhere", 404), ("PUT", "/api/users", 405), ("PATCH", "/api/users/x", 400)],
+)
+def test_address_and_method_are_refused_before_the_type_of_the_body(
+    client: FlaskClient, method: str, path: str, status: int
+) -> None:
+    answer = client.open(path, method=method, data="x", content_type="text/plain")
+
+    assert (answer.status_code, answer.mimetype) == (status, "application/problem+json")
+
+
+@pytest.mark.parametrize("path", ["/api//echo", "/api/users//x"])
+def test_doubled_slash_is_no_other_name_of_an_address(client: FlaskClient, path: str) -> None:
+    answer = client.get(path)
+
+    assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "mimetype"),
+    [
+        ("OPTIONS", "/api/users", None),
+        ("OPTIONS", "/api/nowhere", "application/problem+json"),
+        ("HEAD", "/api/users", "application/json"),
+        ("HEAD", "/api/users/x", "application/problem+json"),
+        ("TRACE", "/api/users", "application/problem+json"),
+        ("HEAD", "/users", "text/html"),
+    ],
+)
+def test_answer_names_a_type_if_it_has_content_or_would_have(
+    client: FlaskClient, method: str, path: str, mimetype: str | None
+) -> None:
+    assert client.open(path, method=method).mimetype == mimetype
 
 
 def test_api_grants_no_preflight(client: FlaskClient) -> None:

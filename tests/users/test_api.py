@@ -198,6 +198,20 @@ def test_refused_patch_is_422_and_changes_nothing(
     assert client.get(f"/api/users/{ada['id']}").json == ada
 
 
+@pytest.mark.parametrize("name", ["$where", "", ".", "a..b", "name.x", "a\0b", "_id", "email_key"])
+def test_no_name_in_a_patch_gets_into_a_query(client: FlaskClient, name: str) -> None:
+    ada = make(client)
+
+    answer = client.patch(f"/api/users/{ada['id']}", json={name: {"a": 1}, "name": {"b": 2}})
+
+    assert answer.status_code == 422
+    assert client.get(f"/api/users/{ada['id']}").json == ada
+
+
+def test_patch_of_an_unknown_user_is_404_whatever_its_parts(client: FlaskClient) -> None:
+    assert refusal(client.patch(f"/api/users/{UNKNOWN}", json={"name": {}}))[0] == 404
+
+
 def test_patch_to_the_email_of_another_is_409(client: FlaskClient) -> None:
     make(client)
     grace = make(client, name="Grace", email="grace@example.org")
