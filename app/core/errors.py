@@ -39,6 +39,7 @@ UNAVAILABLE = (
     "The database did not answer in time. A change that was under way may have been made or not:"
     " look before you repeat it."
 )
+_REFUSED_BY_THE_SERVER = 121  # MongoDB's DocumentValidationFailure
 _log = logging.getLogger(__name__)
 
 
@@ -302,4 +303,6 @@ def _refused_document(error: SchemaDocumentError) -> Response:
 def _database_error(error: PyMongoError) -> Response:
     if isinstance(error, ConnectionFailure | ExecutionTimeout | WTimeoutError) or error.timeout:
         return unavailable(error)
+    if getattr(error, "code", None) == _REFUSED_BY_THE_SERVER:
+        _log.error("the server's validator is older than the document: run `flask db sync`")
     raise error

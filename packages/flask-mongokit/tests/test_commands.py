@@ -124,8 +124,10 @@ def test_sync_over_doubled_values_lists_them_and_does_nothing(
     assert result.exit_code == 1
     assert result.output.splitlines() == [
         'not unique: users.email_1: {"email": "ada@example.org"} in 2 documents (1, 2)',
-        "Error: users.email_1 can't be unique: 1 value stands in more than one document. "
-        "Nothing was done.",
+        (
+            "Error: users.email_1 can't be unique: 1 value stands in more than one document. "
+            "Nothing was done."
+        ),
     ]
     assert list(db["users"].index_information()) == ["_id_"]
     assert "tags" not in db.list_collection_names()

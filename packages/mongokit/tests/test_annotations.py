@@ -185,6 +185,7 @@ TYPES: list[tuple[Any, Any, Any, Any]] = [
     (Decimal128, Decimal128, Decimal128("1.5"), 1.5),
     (Decimal, DecimalType(), Decimal("1.50"), 1.5),
     (Decimal, DecimalType(), Decimal("1e6144"), Decimal("1" * 35)),
+    (Decimal, DecimalType(), Decimal("-0"), Decimal("sNaN")),
     (date, DateType(), date(2026, 1, 1), "2026-01-01"),
     (Color, EnumType(Color), Color.RED, "green"),
     (list, list, [1, "a"], "a"),

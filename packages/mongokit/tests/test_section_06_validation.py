@@ -29,6 +29,7 @@ from mongokit import (
     StructureError,
     ValidationError,
 )
+from mongokit.declaration import compile_class
 
 
 def make(structure: Any, **options: Any) -> Any:
@@ -548,3 +549,22 @@ def test_the_id_under_a_top_level_type_key_is_not_converted(
 
     assert col.find_one() == {"_id": "MixedCase", "field": "a"}
     assert col.Thing.find_one() == thing
+
+
+@pytest.mark.parametrize(
+    ("structure", "content"),
+    [
+        ({"a": {str: int}}, {"a": {"x\0y": 1}}),
+        ({str: int}, {"x\0y": 1}),
+        ({"a": {"b": {str: [int]}}}, {"a": {"b": {"x\0y": [1]}}}),
+    ],
+)
+def test_a_key_that_bson_would_cut_off_is_refused(structure: Any, content: Any) -> None:
+    class Doc(Document):
+        pass
+
+    Doc.structure = structure
+    compile_class(Doc)
+
+    with pytest.raises(SchemaTypeError, match="must not hold a NUL character"):
+        Doc(content).validate()

@@ -640,8 +640,10 @@ class _Generator:
             known = self.constant("known", ALWAYS_KNOWN)
             self.write(depth + 1, f"if {value}k in {known}: continue")
         self.write(depth + 1, f"if not isinstance({value}k, {key}): return 0")
-        if self.model.is_document and node.key is not str:
-            self.write(depth + 1, f"if not isinstance({value}k, str): return 0")
+        if self.model.is_document:
+            if node.key is not str:
+                self.write(depth + 1, f"if not isinstance({value}k, str): return 0")
+            self.write(depth + 1, f"if '\\0' in {value}k: return 0")
         size = self._fixed_size(node.value)
         self.write(depth + 1, f"n += {size // 4} + (len({value}k) if {value}k else 0)")
         self._check_value(node.value, value, depth + 1)

@@ -517,9 +517,12 @@ class _Walk:
 
     def _string_keys(self, value: dict[Any, Any], path: str) -> Iterator[Exception]:
         for key in value:
+            where = path or self.model.document_class.__name__
             if not isinstance(key, str):
-                where = path or self.model.document_class.__name__
                 message = f"key of {where} must be an instance of str not {type(key).__name__}"
+                yield self._error(SchemaTypeError, message, path, rule="key")
+            elif "\0" in key:  # BSON specification: a name ends at the first NUL
+                message = f"key of {where} must not hold a NUL character"
                 yield self._error(SchemaTypeError, message, path, rule="key")
 
     def encodable(self, value: Any, path: str, *, of_any_type: bool = False) -> Iterator[Exception]:

@@ -170,10 +170,11 @@ class DecimalType(CustomType):
         """
         if value is not None:
             try:
-                exact = Decimal128(value).to_decimal()
+                fits = value.is_nan() or Decimal128(value).to_decimal() == value
+                fits = fits and not value.is_snan()  # which BSON does not know
             except ArithmeticError:
-                exact = None
-            if exact is None or (exact != value and not value.is_nan()):
+                fits = False
+            if not fits:
                 text = f"{path} must be a decimal of 34 digits at most"
                 raise SchemaTypeError(text, path=path, rule="range", value=value)
 
