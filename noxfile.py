@@ -26,7 +26,7 @@ PYTHONS = ["3.11", "3.12", "3.13"]
 OLDEST = "pymongo==4.9.*"
 NEWEST = "pymongo>=4.9"
 TESTS = ("packages/mongokit/tests", "packages/flask-mongokit/tests")
-TOOLS = ("hypothesis", "pytest", "pytest-xdist")
+TOOLS = ("hypothesis", "jsonschema", "pytest", "pytest-xdist")
 # Where the engine is that this environment has; sessions have none of their own.
 PROGRAMS = Path(sys.executable).parent
 
