@@ -111,7 +111,14 @@ def annotated(annotation: Any, mode: Any = "create") -> Any:
         ([], {"type": "array"}),
         ([str], {"type": "array", "items": {"type": ["string", "null"]}}),
         ({str: str}, {"type": "object", "additionalProperties": {"type": ["string", "null"]}}),
-        (Set(int), {"type": ["array", "null"], "items": {"type": ["integer", "boolean"]}}),
+        (
+            Set(int),
+            {
+                "type": ["array", "null"],
+                "items": {"type": ["integer", "boolean"]},
+                "uniqueItems": True,
+            },
+        ),
         (OR(int, str), {"type": ["integer", "string", "null"]}),
         (OR(int, float), {"type": ["number", "null"]}),
         (NOT(int, str), {"not": {"type": ["integer", "string"]}}),
@@ -153,7 +160,7 @@ def test_a_spec_as_a_schema(spec: Any, schema: Any) -> None:
             dict[str, int],
             {"type": "object", "additionalProperties": INTEGER, "minProperties": 1},
         ),
-        (set[str], {"type": "array", "items": TEXT}),
+        (set[str], {"type": "array", "items": TEXT, "uniqueItems": True}),
         (
             tuple[int, str],
             {

@@ -100,7 +100,14 @@ def annotated(annotation: Any) -> Any:
         ([int], {"bsonType": "array", "items": NULL_INT}),
         ({}, {"bsonType": "object"}),
         ({str: int}, {"bsonType": "object", "additionalProperties": NULL_INT}),
-        (Set(int), {"bsonType": ["array", "null"], "items": {"bsonType": ["int", "long", "bool"]}}),
+        (
+            Set(int),
+            {
+                "bsonType": ["array", "null"],
+                "items": {"bsonType": ["int", "long", "bool"]},
+                "uniqueItems": True,
+            },
+        ),
         (Shout(), {"bsonType": ["binData", "null"]}),
         (OR(int, str), {"bsonType": ["int", "long", "string", "null"]}),
         (NOT(int), {"not": {"bsonType": ["int", "long"]}}),

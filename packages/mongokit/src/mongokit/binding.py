@@ -102,7 +102,7 @@ class Binding(Generic[D]):
                 fill(made, doc)
             elif gen_skel:
                 _update(made, self.model.construct())
-            if self.model.lenient:
+            if self.model.notes_origin:
                 tracking.made(made)
             return made
         languages = {} if lang == fallback_lang == "en" else _languages(lang, fallback_lang)

@@ -78,6 +78,8 @@ class Model:
         schemaless: Whether undeclared and missing fields are allowed.
         lenient: Whether stored data may be older than the class, as in annotated classes: fields
             that are not required may be missing, undeclared ones that were read stay.
+        notes_origin: Whether documents note that the program made them: so that it is answerable
+            for undeclared fields, in a lenient class or one that it embeds.
         dotted: Whether the class has dot notation.
         version_field: The field that counts the writes of a document, None for none.
         check: An upper bound on the BSON size of a valid document, else 0; generated.
@@ -121,6 +123,13 @@ class Model:
         self.i18n = frozenset(i18n)
         self.schemaless = schemaless
         self.lenient = lenient and not schemaless
+        self.notes_origin = self.lenient or (
+            tree is not None
+            and any(
+                isinstance(node, EmbeddedNode) and node.document_class.__mongokit__.notes_origin
+                for node in walk(tree)
+            )
+        )
         self.dotted = dotted
         self.type_field = type_field
         self.version_field = version_field
@@ -356,7 +365,12 @@ class _Generator:
             value, read = self.variable(), f"{var}[{key!r}]"
             child = node.fields[key]
             functions = self.direct.get(id(child), [])
-            if isinstance(child, ScalarNode) and (not functions or child.kind is str):
+            may_be_short = not functions or (isinstance(child, ScalarNode) and child.kind is str)
+            if (
+                isinstance(child, ScalarNode)
+                and may_be_short
+                and not (child.none and issubclass(child.kind, (dict, list)))
+            ):
                 required = child.path in self.required and not child.none
                 self._check_scalar(
                     child,
@@ -406,6 +420,9 @@ class _Generator:
         ):
             self.write(depth, f"if {var} is None: return 0")
         self._check_kind(node, var, depth, required=required)
+        if node.none and not item and node.path in self.required and type(node) is not CustomNode:
+            self.names["CONTAINERS"] = (dict, list, tuple)
+            self.write(depth, f"if not {var} and isinstance({var}, CONTAINERS): return 0")
         self._check_functions(node, var, depth)
 
     def _check_kind(self, node: Node, var: str, depth: int, *, required: bool) -> None:
@@ -474,6 +491,8 @@ class _Generator:
                 self.write(depth, f"if isinstance({var}, (str, bytes)): n += len({var})")
                 if self.model.is_document:
                     self.names["SIMPLE"] = _SIMPLE
+                    self.write(depth, f"elif type({var}) is int:")
+                    self.write(depth + 1, f"if not {-(2**63)} <= {var} <= {2**63 - 1}: return 0")
                     self.write(depth, f"elif type({var}) not in SIMPLE:")
                     self.write(depth + 1, f"n += len(encode({{'': {var}}}, False, options))")
                 self._refuse_empty(var, depth, required=required)

@@ -44,8 +44,8 @@ from bson import (
 from bson.codec_options import DEFAULT_CODEC_OPTIONS
 
 from mongokit.convert import content_of, stored_id
-from mongokit.explain import union_takes
-from mongokit.operators import IS, OR
+from mongokit.explain import is_int64, union_takes
+from mongokit.operators import IS, NOT, OR
 from mongokit.schema import (
     ALWAYS_KNOWN,
     CustomNode,
@@ -342,6 +342,8 @@ def _custom(node: CustomNode, mode: Mode) -> Write:
         try:
             return plain(value, mode)
         except TypeError:  # a Python form that JSON has none for: the stored one says it
+            if not isinstance(value, node.custom.python_type):
+                raise
             return plain(node.custom.to_bson(value), mode)
 
     return custom
@@ -520,7 +522,9 @@ class _Reader:
             return None
         match node:
             case ScalarNode():
-                return value if node.takes(value) else _read_as(value, [node.kind])
+                # An annotated float takes ints, but none that BSON can't hold.
+                takes = node.takes(value) and (is_int64(value) or node.kind is not float)
+                return value if takes else _read_as(value, [node.kind])
             case CustomNode():
                 return self._custom(value, node)
             case OperatorNode(operator=OR()):
@@ -528,6 +532,9 @@ class _Reader:
                 return value if node.operator.validate(value) else _read_as(value, operands)
             case OperatorNode(operator=IS()):
                 return _listed(value, node.operator.operands)
+            case OperatorNode(operator=NOT()):
+                numbers = {int, float} & set(node.operator.operands)
+                return _integer(value) if numbers else value
             case ReferenceNode():
                 return _dbref(value)
             case UnionNode():

@@ -446,11 +446,11 @@ class _Writer:
             return _enum(member.value for member in custom.kind)
         if isinstance(custom, Set):
             item = custom._structure_type
-            schema: Schema = {"type": "array"}
-            if item is not None:
+            schema: Schema = {"type": "array", "uniqueItems": True}
+            if item is None:  # what a set can hold
+                schema["items"] = {"type": ["boolean", "null", "number", "string"]}
+            else:
                 schema["items"] = self.scalar(ScalarNode(node.path, item))
-            if self.mode == "read":
-                schema["uniqueItems"] = True
             return schema
         if isinstance(custom, i18n):
             return {"type": "object", **self.languages(custom._field_type, node.path)}
@@ -526,6 +526,8 @@ def _excluded(kind: type, operands: Iterable[type]) -> Schema:
 def _enum(values: Iterable[Any]) -> Schema:
     forms = _unique(plain(value) for value in values)
     types = _unique(_json_type(form) for form in forms if form is not None)
+    if "number" in types:
+        types = [each for each in types if each != "integer"]
     schema: Schema = {"type": types[0] if len(types) == 1 else types} if types else {}
     return {**schema, "enum": forms}
 
@@ -577,7 +579,8 @@ def _nullable(schema: Schema) -> Schema:
         reference = {"$ref": schema.pop("$ref")}
         return {"anyOf": [reference, {"type": "null"}], **schema}
     if "anyOf" in schema:
-        schema["anyOf"] = [*schema["anyOf"], {"type": "null"}]
+        if {"type": "null"} not in schema["anyOf"]:
+            schema["anyOf"] = [*schema["anyOf"], {"type": "null"}]
     elif "type" in schema and not _takes_null(schema):
         types = schema["type"]
         schema["type"] = [*(types if isinstance(types, list) else [types]), "null"]

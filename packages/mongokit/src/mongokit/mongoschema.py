@@ -280,7 +280,11 @@ def _custom(node: CustomNode) -> Schema:
         return _enum(member.value for member in custom.kind)
     if isinstance(custom, Set):
         item = custom._structure_type
-        return _array({} if item is None else _of_types(_scalar_types(ScalarNode("", item))))
+        if item is None:  # what a set can hold
+            items: Schema = {"not": _excluded((list, dict))}
+        else:
+            items = _of_types(_scalar_types(ScalarNode("", item)))
+        return {**_array(items), "uniqueItems": True}
     if isinstance(custom, i18n):
         return _array({"bsonType": "object", "required": ["lang", "value"]})
     kinds = custom.mongo_type
@@ -372,7 +376,8 @@ def _nullable(schema: Schema) -> Schema:
         if "enum" in part and None not in part["enum"]:
             part["enum"] = [*part["enum"], None]
     if "anyOf" in schema:
-        schema["anyOf"] = [*schema["anyOf"], {"bsonType": "null"}]
+        if {"bsonType": "null"} not in schema["anyOf"]:
+            schema["anyOf"] = [*schema["anyOf"], {"bsonType": "null"}]
     elif "bsonType" in schema and "null" not in _types_of(schema):
         schema["bsonType"] = [*_types_of(schema), "null"]
     elif _refuses_null(schema):

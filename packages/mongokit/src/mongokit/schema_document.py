@@ -214,7 +214,7 @@ class SchemaDocument(dict[str, Any], metaclass=SchemaProperties):
             fill(self, doc)
         elif gen_skel:
             dict.update(self, model.construct())
-        if model.lenient:
+        if model.notes_origin:
             tracking.made(self)
         if fields:
             set_fields(self, fields)

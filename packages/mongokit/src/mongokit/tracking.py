@@ -63,7 +63,7 @@ def made(doc: Any) -> None:
     Args:
         doc: A new document.
     """
-    if type(doc).__mongokit__.lenient:
+    if type(doc).__mongokit__.notes_origin:
         doc.__dict__["_made"] = True
 
 

@@ -22,8 +22,9 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from bson import Decimal128, Int64
@@ -168,11 +169,12 @@ def _compared(test: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
         comparable = _comparable(value, limit)
         if comparable is None:
             return True
-        if isinstance(limit, date) and getattr(value, "tzinfo", None) is not getattr(
-            limit, "tzinfo", None
-        ):
-            # A client without `tz_aware` gives naive datetimes: they are in UTC.
-            comparable, limit = _naive(value), _naive(limit)
+        if isinstance(limit, date):
+            return test(_moment(value), _moment(limit))
+        if isinstance(comparable, Decimal) and comparable.is_nan():
+            return False  # as of floats; Decimal itself raises
+        if isinstance(limit, Decimal128):
+            limit = limit.to_decimal()
         if isinstance(comparable, Decimal) and isinstance(limit, float):
             limit = Decimal(limit)
         return test(comparable, limit)
@@ -180,28 +182,39 @@ def _compared(test: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
     return passes
 
 
-def _naive(moment: Any) -> Any:
-    offset = moment.utcoffset() if hasattr(moment, "utcoffset") else None
-    return moment if offset is None else (moment - offset).replace(tzinfo=None)
+def _moment(value: date) -> datetime:
+    """A date's midnight, or a datetime in UTC: without a zone, as clients give it, it is in UTC."""
+    if not isinstance(value, datetime):
+        return datetime(value.year, value.month, value.day)  # noqa: DTZ001
+    offset = value.utcoffset()
+    return value if offset is None else value.replace(tzinfo=None) - offset
 
 
 def _is_multiple(value: Any, of: Any) -> bool:
     if not _is_number(value):
         return True
-    if isinstance(value, Decimal128):
-        value = value.to_decimal()
-    if isinstance(value, float) and not math.isfinite(value):
-        return False
-    if isinstance(value, float) or isinstance(of, float):
-        # By their decimal notation: 0.3 is a multiple of 0.1, whatever the binary fractions are.
-        return bool(Decimal(str(value)) % Decimal(str(of)) == 0)
-    return bool(value % of == 0)
+    if isinstance(value, int) and isinstance(of, int):
+        return value % of == 0
+    # By their decimal notation: 0.3 is a multiple of 0.1, whatever the binary fractions are.
+    number, divisor = _fraction(value), _fraction(of)
+    return number is not None and divisor is not None and number % divisor == 0
+
+
+def _fraction(number: Any) -> Fraction | None:
+    if isinstance(number, Decimal128):
+        number = number.to_decimal()
+    is_finite = number.is_finite() if isinstance(number, Decimal) else math.isfinite(number)
+    return Fraction(str(number)) if is_finite else None
 
 
 def _is_one_of(value: Any, allowed: tuple[Any, ...]) -> bool:
-    # A bool is no number here, nor in BSON, though Python says that True == 1.
+    # A bool is no number here, nor in BSON, though Python says that True == 1; and a Decimal128 is
+    # one.
+    value = value.to_decimal() if isinstance(value, Decimal128) else value
     return any(
-        value == each and isinstance(value, bool) is isinstance(each, bool) for each in allowed
+        value == (each.to_decimal() if isinstance(each, Decimal128) else each)
+        and isinstance(value, bool) is isinstance(each, bool)
+        for each in allowed
     )
 
 
