@@ -14,7 +14,7 @@ from bson.raw_bson import RawBSONDocument
 from mongokit import _driver, indexes, json, locking, migration, references
 from mongokit.binding import Binding
 from mongokit.compiler import UNBOUND_OPTIONS
-from mongokit.convert import stored_form, stored_id
+from mongokit.convert import content_of, stored_form, stored_id
 from mongokit.errors import (
     Failure,
     MaxDocumentSizeError,
@@ -650,6 +650,9 @@ def save_document(
     must_validate = must_validate or document.migration_handler is not None
     model = type(document).__mongokit__
     if model.saves_plainly:
+        plain = must_validate and store is _store and not uuid
+        if plain and _is_stored_at_once(document, target, session):
+            return
         size = _validated_by_its_class(document) if must_validate else sys.maxsize
         new_id = _new_id(document, uuid)
         store(document, target, prepared(document, new_id, size), new_id, session)
@@ -667,6 +670,35 @@ def save_document(
         content = prepared(document, new_id, size, version)
         saving.write_referenced(new_id)
         store(document, target, content, new_id, session)
+
+
+def _is_stored_at_once(document: Document, collection: Any, session: Any) -> bool:
+    """Save the common document with as few steps as can be; tell whether that was possible.
+
+    After each round trip the processor has forgotten this code: what counts is how much of it runs.
+    The document is one that its class's compiled check is sure of, is stored as it is and far below
+    any limit of size; all others take the longer way.
+    """
+    cls = type(document)
+    model = cls.__mongokit__
+    if (
+        model.to_bson is not None
+        or cls._is_referenced
+        or cls.validate is not Document.validate
+        or not document.raise_validation_errors
+    ):
+        return False
+    if not 0 < model.check(document, collection.codec_options) <= LARGE:
+        return False
+    identity = dict.get(document, "_id")
+    if identity is None:
+        identity = ObjectId()
+        collection.insert_one(with_id(content_of(document), identity), session=session)
+        dict.__setitem__(document, "_id", identity)
+    else:
+        content = content_of(document)
+        collection.replace_one({"_id": identity}, content, upsert=True, session=session)
+    return True
 
 
 def _validated_by_its_class(document: Document) -> int:
