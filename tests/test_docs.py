@@ -88,6 +88,14 @@ def test_annotated_declarations_give_the_outputs_that_they_show(
     run("docs/annotations.md")
 
 
+def test_page_on_schemas_gives_the_outputs_that_it_shows(
+    run: Callable[[str], dict[str, Any]], drop: Callable[[str], None]
+) -> None:
+    drop("schemas_page")
+
+    run("docs/schemas.md")
+
+
 def test_pattern_in_the_readme_works_as_it_stands(
     run: Callable[[str], dict[str, Any]],
     database_name: str,
