@@ -31,8 +31,8 @@ class User(Document):
         "name": [max_length(50), not_blank, printable],
         "email": [max_length(120), not_blank, email_address],
     }
-    titles = {"email": "E-mail", "created": "Added"}
-    examples = {"name": ["Ada Lovelace"], "email": ["ada@example.org"]}
+    field_titles = {"email": "E-mail", "created": "Added"}
+    field_examples = {"name": ["Ada Lovelace"], "email": ["ada@example.org"]}
     read_only_fields = ["created"]
     hidden_fields = ["email_key"]
     indexes = [{"fields": "email_key", "unique": True}]

@@ -687,9 +687,9 @@ def test_fields_say_more_than_their_type() -> None:
 
     assert Thing.hidden_fields == ["secret"]
     assert Thing.read_only_fields == ["made"]
-    assert Thing.titles == {"made": "Made at"}
-    assert Thing.descriptions == {"size": "In bytes."}
-    assert Thing.examples == {"size": [3]}
+    assert Thing.field_titles == {"made": "Made at"}
+    assert Thing.field_descriptions == {"size": "In bytes."}
+    assert Thing.field_examples == {"size": [3]}
     assert Thing.default_values["size"] == 0
     assert Thing.required_fields == ["secret"]
 

@@ -361,7 +361,7 @@ def test_an_outer_class_speaks_of_what_is_inside() -> None:
         structure = {"home": Address, "rooms": [{"name": str}]}
         required_fields = ["home.note", "rooms.name"]
         validators = {"home.street": max_length(5), "rooms.name": [min_length(2), not_blank]}
-        titles = {"home.street": "Road"}
+        field_titles = {"home.street": "Road"}
 
     schema = Outer.json_schema("store")["properties"]
 
@@ -406,8 +406,8 @@ def test_texts_come_from_names_and_docstrings() -> None:
         """A child."""
 
         structure = {"nick_name": str}
-        titles = {"nick_name": "Nickname", "name": "Full name"}
-        descriptions = {"mail": "Where to write."}
+        field_titles = {"nick_name": "Nickname", "name": "Full name"}
+        field_descriptions = {"mail": "Where to write."}
 
     schema = Child.json_schema()["properties"]
 

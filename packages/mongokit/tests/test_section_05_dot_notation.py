@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -168,3 +168,26 @@ def test_getattr_reads_fields_that_are_no_identifiers() -> None:
     assert getattr(doc, "dc:title") == "x"
     setattr(doc, "dc:title", "y")
     assert doc["dc:title"] == "y"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("errors", "patch", "json_form", "json_schema", "mongo_schema", "from_json_form"),
+        *("titles", "descriptions", "examples"),
+    ],
+)
+def test_a_field_stands_before_a_method_that_is_younger_than_mongokit(
+    name: str, col: Collection
+) -> None:
+    class Doc(Document):
+        structure: ClassVar[dict[str, Any]] = {name: [str]}
+        use_dot_notation = True
+
+    doc = col.documents(Doc)()
+    setattr(doc, name, ["x"])
+    doc.save()
+
+    assert getattr(doc, name) == ["x"]
+    assert getattr(col.documents(Doc).find_one(), name) == ["x"]
+    assert col.find_one({}, {"_id": 0}) == {name: ["x"]}

@@ -111,9 +111,9 @@ class Declared:
         validators: Field to validators.
         read_only_fields: What clients may not set.
         hidden_fields: What they don't see.
-        titles: Field to name.
-        descriptions: Field to meaning.
-        examples: Field to values.
+        field_titles: Field to name.
+        field_descriptions: Field to meaning.
+        field_examples: Field to values.
         references: Whether a field references documents.
     """
 
@@ -124,9 +124,9 @@ class Declared:
     validators: dict[str, Any] = dataclass_field(default_factory=dict)
     read_only_fields: list[str] = dataclass_field(default_factory=list)
     hidden_fields: list[str] = dataclass_field(default_factory=list)
-    titles: dict[str, str] = dataclass_field(default_factory=dict)
-    descriptions: dict[str, str] = dataclass_field(default_factory=dict)
-    examples: dict[str, list[Any]] = dataclass_field(default_factory=dict)
+    field_titles: dict[str, str] = dataclass_field(default_factory=dict)
+    field_descriptions: dict[str, str] = dataclass_field(default_factory=dict)
+    field_examples: dict[str, list[Any]] = dataclass_field(default_factory=dict)
     references: bool = False
 
 
@@ -261,11 +261,11 @@ def _add(declared: Declared, reader: _Reader, name: str, annotation: Any, defaul
     if info.hidden:
         declared.hidden_fields.append(name)
     if info.title:
-        declared.titles[name] = info.title
+        declared.field_titles[name] = info.title
     if info.description:
-        declared.descriptions[name] = info.description
+        declared.field_descriptions[name] = info.description
     if info.examples:
-        declared.examples[name] = list(info.examples)
+        declared.field_examples[name] = list(info.examples)
 
 
 def _merged(first: Field, second: Field) -> Field:

@@ -7,7 +7,7 @@ that are not declared, or whose names are no identifiers.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from mongokit.compiler import default_value
 from mongokit.dotted import DotedDict, in_languages, to_dotted
@@ -22,6 +22,20 @@ from mongokit.schema import (
     Node,
     ScalarNode,
 )
+
+M = TypeVar("M", bound=Callable[..., Any])
+
+
+def yields_to_fields(method: M) -> M:
+    """Mark a method that is younger than MongoKit: a field of its name stands before it.
+
+    Classes have fields called `errors` or `patch`, and read them as attributes.
+
+    Args:
+        method: The method.
+    """
+    method._yields_to_fields = True  # type: ignore[attr-defined]
+    return method
 
 
 class FieldProperty(property):

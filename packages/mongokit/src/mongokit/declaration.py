@@ -21,7 +21,7 @@ from mongokit.tracking import METHODS
 
 _MERGED_DICTS = (
     *("structure", "default_values", "validators"),
-    *("titles", "descriptions", "examples"),
+    *("field_titles", "field_descriptions", "field_examples"),
 )
 _UNITED_LISTS = (
     *("required_fields", "i18n", "authorized_types"),
@@ -312,9 +312,9 @@ def _check_paths(cls: Any, tree: Node) -> None:
         ("i18n", cls.i18n, True),
         ("read_only_fields", cls.read_only_fields, True),
         ("hidden_fields", cls.hidden_fields, True),
-        ("titles", cls.titles, True),
-        ("descriptions", cls.descriptions, True),
-        ("examples", cls.examples, True),
+        ("field_titles", cls.field_titles, True),
+        ("field_descriptions", cls.field_descriptions, True),
+        ("field_examples", cls.field_examples, True),
     ):
         for path in paths:
             if find(tree, path, through_lists=through_lists) is None:

@@ -12,6 +12,7 @@ from bson import DBRef, ObjectId
 from bson.raw_bson import RawBSONDocument
 
 from mongokit import _driver, indexes, json, locking, migration, references
+from mongokit.attributes import yields_to_fields
 from mongokit.binding import Binding
 from mongokit.compiler import UNBOUND_OPTIONS
 from mongokit.convert import content_of, stored_form, stored_id
@@ -165,6 +166,7 @@ class Document(SchemaDocument, Queries[Any]):
                 raise
             validated_size(self, auto_migrate=auto_migrate, session=session)
 
+    @yields_to_fields
     def errors(self) -> list[Failure]:
         """Return every reason why the document does not validate; an empty list if it does.
 
@@ -265,6 +267,7 @@ class Document(SchemaDocument, Queries[Any]):
             raise patching.not_stored(self, "reload")
         patching.refresh(self, raw, session)
 
+    @yields_to_fields
     def patch(
         self,
         /,
@@ -499,7 +502,6 @@ class Document(SchemaDocument, Queries[Any]):
 
 
 # Classes had a field of this name before there was the method.
-Document.patch._yields_to_fields = True  # type: ignore[attr-defined]
 
 
 def _binding_of(collection: Any, cls: Any) -> Binding[Any]:

@@ -21,6 +21,7 @@ from mongokit.attributes import (
     read_container,
     write_field,
     write_missing,
+    yields_to_fields,
 )
 from mongokit.compiler import UNBOUND_OPTIONS, Model
 from mongokit.convert import content_of
@@ -111,9 +112,9 @@ class SchemaDocument(dict[str, Any], metaclass=SchemaProperties):
             writers undoes the other's change unseen; None for no such field.
         read_only_fields: Paths that clients may see but not set.
         hidden_fields: Paths that clients don't see either.
-        titles: Path to a field's name for people.
-        descriptions: Path to what a field means.
-        examples: Path to a list of values that a field may have.
+        field_titles: Path to a field's name for people.
+        field_descriptions: Path to what a field means.
+        field_examples: Path to a list of values that a field may have.
         validation_errors: Path (or None) to the errors of the last `validate()`.
 
     Args:
@@ -166,9 +167,9 @@ class SchemaDocument(dict[str, Any], metaclass=SchemaProperties):
     version_field: ClassVar[str | None] = None
     read_only_fields: ClassVar[list[str]] = []
     hidden_fields: ClassVar[list[str]] = []
-    titles: ClassVar[dict[str, str]] = {}
-    descriptions: ClassVar[dict[str, str]] = {}
-    examples: ClassVar[dict[str, list[Any]]] = {}
+    field_titles: ClassVar[dict[str, str]] = {}
+    field_descriptions: ClassVar[dict[str, str]] = {}
+    field_examples: ClassVar[dict[str, list[Any]]] = {}
     migration_handler: ClassVar[Any] = None
     atomic_save: ClassVar[bool] = False
 
@@ -259,6 +260,7 @@ class SchemaDocument(dict[str, Any], metaclass=SchemaProperties):
         """
         check(self, UNBOUND_OPTIONS)
 
+    @yields_to_fields
     def errors(self) -> list[Failure]:
         """Return every reason why the document does not validate; an empty list if it does.
 
@@ -271,6 +273,7 @@ class SchemaDocument(dict[str, Any], metaclass=SchemaProperties):
         return [as_failure(error) for error in type(self).__mongokit__.failures(self)]
 
     @classmethod
+    @yields_to_fields
     def json_schema(
         cls, mode: Mode = "store", *, ref_template: str = "#/$defs/{name}"
     ) -> dict[str, Any]:
@@ -297,6 +300,7 @@ class SchemaDocument(dict[str, Any], metaclass=SchemaProperties):
         return jsonschema.json_schema(cls, mode, ref_template=ref_template)
 
     @classmethod
+    @yields_to_fields
     def mongo_schema(cls) -> dict[str, Any]:
         """Return the rules of the class as MongoDB's `$jsonSchema`, for a collection's validator.
 
@@ -312,6 +316,7 @@ class SchemaDocument(dict[str, Any], metaclass=SchemaProperties):
 
         return mongoschema.mongo_schema(cls)
 
+    @yields_to_fields
     def json_form(self, mode: Mode = "read") -> dict[str, Any]:
         """Return the document in the form that `json_schema` describes, for `json.dumps`.
 
@@ -339,6 +344,7 @@ class SchemaDocument(dict[str, Any], metaclass=SchemaProperties):
         return jsonform.json_form(self, mode)
 
     @classmethod
+    @yields_to_fields
     def from_json_form(cls, content: Mapping[str, Any]) -> dict[str, Any]:
         """Return what `json_form` was made of: content in Python form, for a document.
 

@@ -80,9 +80,9 @@ class Scope:
             model.defaults,
             _paths(document_class.read_only_fields),
             _paths(document_class.hidden_fields),
-            _by_path(document_class.titles),
-            _by_path(document_class.descriptions),
-            _by_path(document_class.examples),
+            _by_path(document_class.field_titles),
+            _by_path(document_class.field_descriptions),
+            _by_path(document_class.field_examples),
         )
 
     def is_left_out(self, path: str, mode: Mode) -> bool:
