@@ -18,8 +18,9 @@ import pytest
 from hypothesis import strategies as st
 
 from app.core.db import db
-from app.users import cli, files, services
+from app.users import cli, documents, files, services
 from benchmarks import people
+from mongokit import Embedded, field
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -390,3 +391,57 @@ def test_large_file_is_taken_to_the_row_and_memory_stays_flat(
     assert _values(tmp_path / "out.csv", "csv") == good
     assert result.stdout == f"{expected.good} stored, 0 already there, {len(wrong)} refused\n"
     assert process.memory_info().rss - before < 64 * 1024 * 1024
+
+
+class Home(Embedded):
+    street: str
+    city: str | None = None
+
+
+class Housed(documents.User):
+    age: int | None = None
+    tags: list[str] = field(default_factory=list)
+    home: Home | None = None
+
+
+def test_columns_of_an_embedded_document_have_dotted_names(
+    run: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documents, "User", Housed)
+    file = write(
+        tmp_path / "people.csv",
+        "name,email,age,tags,home.street,home.city\n"
+        'Ada,ada@example.org,36,"[""a"", ""b""]",1 St James\'s Square,London\n'
+        "Eva,eva@example.org,,,,\n"
+        "Bob,bob@example.org,old,,,Rome\n",
+    )
+
+    imported = run("import", file)
+    exported = run("export")
+
+    assert imported.exit_code == 1
+    assert [line for line in imported.output.splitlines() if line.startswith("line ")] == [
+        "line 4: age: type: age must be an instance of int not str",
+        "line 4: home.street: required: home.street is required",
+    ]
+    rows = list(csv.DictReader(exported.stdout.splitlines()))
+    assert [{**row, "created": ""} for row in rows] == [
+        {
+            "name": "Ada",
+            "email": "ada@example.org",
+            "created": "",
+            "age": "36",
+            "tags": '["a", "b"]',
+            "home.street": "1 St James's Square",
+            "home.city": "London",
+        },
+        {
+            "name": "Eva",
+            "email": "eva@example.org",
+            "created": "",
+            "age": "",
+            "tags": "[]",
+            "home.street": "",
+            "home.city": "",
+        },
+    ]
