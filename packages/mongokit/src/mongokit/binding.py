@@ -103,7 +103,7 @@ class Binding(Generic[D]):
             elif gen_skel:
                 _update(made, self.model.construct())
             if self.model.notes_origin:
-                tracking.made(made)
+                made.__dict__["_made"] = True  # see `tracking`
             return made
         languages = {} if lang == fallback_lang == "en" else _languages(lang, fallback_lang)
         return cls(doc=doc, gen_skel=gen_skel, collection=self.collection, **languages)

@@ -218,6 +218,14 @@ class Document(SchemaDocument, Queries[Any]):
             Traceback (most recent call last):
             mongokit.errors.SchemaTypeError: age must be an instance of int not str
         """
+        if (
+            validate is None
+            and safe
+            and not (uuid or kwargs)
+            and type(self).__mongokit__.saves_plainly
+            and _is_stored_at_once(self)
+        ):
+            return
         save_document(self, _store, uuid=uuid, validate=validate, safe=safe, options=kwargs)
 
     def delete(self, *args: Any, **kwargs: Any) -> None:
@@ -652,9 +660,6 @@ def save_document(
     must_validate = must_validate or document.migration_handler is not None
     model = type(document).__mongokit__
     if model.saves_plainly:
-        plain = must_validate and store is _store and not uuid
-        if plain and _is_stored_at_once(document, target, session):
-            return
         size = _validated_by_its_class(document) if must_validate else sys.maxsize
         new_id = _new_id(document, uuid)
         store(document, target, prepared(document, new_id, size), new_id, session)
@@ -674,7 +679,7 @@ def save_document(
         store(document, target, content, new_id, session)
 
 
-def _is_stored_at_once(document: Document, collection: Any, session: Any) -> bool:
+def _is_stored_at_once(document: Document) -> bool:
     """Save the common document with as few steps as can be; tell whether that was possible.
 
     After each round trip the processor has forgotten this code: what counts is how much of it runs.
@@ -682,24 +687,25 @@ def _is_stored_at_once(document: Document, collection: Any, session: Any) -> boo
     any limit of size; all others take the longer way.
     """
     cls = type(document)
-    model = cls.__mongokit__
+    model, binding = cls.__mongokit__, document._binding
     if (
-        model.to_bson is not None
+        binding is None
+        or model.to_bson is not None
         or cls._is_referenced
         or cls.validate is not Document.validate
+        or cls.migration_handler is not None
+        or document.skip_validation
         or not document.raise_validation_errors
+        or not 0 < model.check(document, binding.options) <= LARGE
     ):
-        return False
-    if not 0 < model.check(document, collection.codec_options) <= LARGE:
         return False
     identity = dict.get(document, "_id")
     if identity is None:
         identity = ObjectId()
-        collection.insert_one(with_id(content_of(document), identity), session=session)
+        binding.collection.insert_one(with_id(content_of(document), identity))
         dict.__setitem__(document, "_id", identity)
     else:
-        content = content_of(document)
-        collection.replace_one({"_id": identity}, content, upsert=True, session=session)
+        binding.collection.replace_one({"_id": identity}, content_of(document), upsert=True)
     return True
 
 

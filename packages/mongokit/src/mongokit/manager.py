@@ -78,7 +78,8 @@ class Documents(Queries[D]):
             >>> db.User(gen_skel=False)
             {}
         """
-        made: D = bound(self).new(doc, gen_skel, lang, fallback_lang)
+        binding: Any = self._binding  # of the document that it is
+        made: D = binding.new(doc, gen_skel, lang, fallback_lang)
         if fields:
             set_fields(made, fields)
         return made

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
+from pymongo.cursor import Cursor as PyMongoCursor
+
 from mongokit import errors, json
 from mongokit.cursor import Cursor, is_partial
 from mongokit.schema_document import bound
@@ -90,6 +92,11 @@ class Queries(Generic[D]):
         binding = bound(self)
         if binding.strict:
             binding.strict.check_find(binding.model, args, kwargs)
+        if len(args) == 1 and not kwargs:
+            # The common case in the fewest steps: what `collection.find_one` does, and no more.
+            wanted = args[0] if isinstance(args[0], dict) else _as_filter(args[0])
+            only: Any = next(PyMongoCursor(binding.collection, wanted, limit=-1), None)
+            return None if only is None else cast("D", binding.hydrate(only))
         raw = binding.collection.find_one(*args, **kwargs)
         if raw is None:
             return None
@@ -324,6 +331,11 @@ class Queries(Generic[D]):
         if binding.strict:
             binding.strict.check_find(binding.model, (wanted,), kwargs)
         return binding.collection.count_documents(wanted, **kwargs)
+
+
+def _as_filter(given: Any) -> Any:
+    """Return what `find_one` was given as a filter: anything but a mapping is an `_id`."""
+    return given if given is None or isinstance(given, Mapping) else {"_id": given}
 
 
 def _with_fields(cls: Any, spec: Filter | None) -> dict[str, Any]:
