@@ -417,6 +417,14 @@ def _integer(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _integers(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_integers(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _integers(item) for key, item in value.items()}
+    return _integer(value)
+
+
 def _int64(value: Any) -> Any:
     value = _integer(value)
     is_one = isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
@@ -569,7 +577,7 @@ class _Reader:
                 self.model, UnionNode(node.path, (option,)), read, DEFAULT_CODEC_OPTIONS
             ):
                 return read
-        return value
+        return _integers(value)  # so that no option that refuses ints takes them as floats
 
     def _custom(self, value: Any, node: CustomNode) -> Any:
         custom = node.custom
