@@ -145,7 +145,8 @@ def change(id: ObjectId, values: Mapping[str, object]) -> User:
     """
     for _ in range(_TRIES):
         stored = _stored_parts(id, values)
-        merged = {name: _merged(stored.get(name), value) for name, value in values.items()}
+        held = _in_python(stored)
+        merged = {name: _merged(held.get(name), value) for name, value in values.items()}
         user, errors = _read(merged)
         if refused := [e for e in errors if {e["path"], e["path"].partition(".")[0]} & {*values}]:
             raise UserRefused(refused)
@@ -173,19 +174,24 @@ def _stored_parts(id: ObjectId, values: Mapping[str, object]) -> dict[str, Any]:
     return {name: stored.get(name) for name in parts}
 
 
-def _merged(stored: Any, change: object) -> object:
+def _in_python(stored: dict[str, Any]) -> dict[str, Any]:
+    """Return stored fields in the form that a document has them, as JSON is read into it too."""
+    make: Any = db.documents(documents.User)
+    return dict(make(stored, gen_skel=False))
+
+
+def _merged(held: Any, change: object) -> object:
     """Return a value after a change in the sense of JSON Merge Patch (RFC 7396)."""
-    if not (isinstance(change, dict) and isinstance(stored, dict)):
+    if not (isinstance(change, dict) and isinstance(held, dict)):
         return change
-    return stored | {name: _merged(stored.get(name), value) for name, value in change.items()}
+    return held | {name: _merged(held.get(name), value) for name, value in change.items()}
 
 
 def _set(id: ObjectId, changed: dict[str, Any], stored: Mapping[str, Any]) -> bool:
     """Set fields, unless somebody else has changed one of which only a part is to be changed."""
-    as_read = {name: value for name, value in stored.items() if value is not None}
     users = db.documents(documents.User)
-    found = users.update_one({"_id": id, **as_read}, {"$set": changed}).matched_count
-    return bool(found) or not as_read
+    found = users.update_one({"_id": id, **stored}, {"$set": changed}).matched_count
+    return bool(found) or not stored
 
 
 def remove(id: ObjectId) -> None:

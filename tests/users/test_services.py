@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -339,6 +341,33 @@ def test_part_of_an_embedded_document_is_merged(
 
     assert changed["home"] == home
     assert stored()[0]["home"] == home
+
+
+class Contract(Embedded):
+    title: str
+    price: Decimal
+    since: date
+
+
+class Engaged(documents.User):
+    contract: Contract | None = None
+
+
+def test_part_beside_values_that_are_stored_in_another_form_is_merged(
+    declared_as: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documents, "User", Engaged)
+    contract = {"title": "A", "price": "9.90", "since": "2026-01-02"}
+    made = services.create({**ADA, "contract": contract})
+
+    services.change(made["_id"], {"contract": {"title": "B"}})
+    changed = services.change(made["_id"], {"contract": {"since": "2026-02-03"}})
+
+    assert changed["contract"] == {
+        "title": "B",
+        "price": Decimal("9.90"),
+        "since": date(2026, 2, 3),
+    }
 
 
 def test_refused_part_of_an_embedded_document_is_named_by_its_path(housed: dict[str, Any]) -> None:
