@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from mongokit.schema import (
     OperatorNode,
     ScalarNode,
 )
+from mongokit.scope import Scope
 from mongokit.types import DateType, DecimalType, EnumType
 from mongokit.validators import constraints_of
 
@@ -150,8 +151,6 @@ class Field:
             return ""
         if isinstance(value, bool):
             return "true" if value else "false"
-        if isinstance(value, datetime):
-            return value.astimezone(UTC).isoformat()
         if isinstance(value, (dict, list)):
             return json.dumps(value, ensure_ascii=False)
         return str(value)
@@ -171,34 +170,31 @@ def fields_of(document_class: Any) -> tuple[Field, ...]:
 
 
 @lru_cache(maxsize=64)
-def _fields_of(document_class: Any, model: Model) -> tuple[Field, ...]:
-    described = document_class.json_schema(mode="read").get("properties", {})
-    return tuple(_walk(document_class, model, described))
+def _fields_of(document_class: Any, _model: Model) -> tuple[Field, ...]:
+    return tuple(_walk(document_class, Scope.of(document_class)))
 
 
 def _walk(
     document_class: Any,
-    model: Model,
-    described: Mapping[str, Any],
+    scope: Scope,
     before: str = "",
     *,
     required: bool = True,
     read_only: bool = False,
 ) -> Iterator[Field]:
-    tree = model.tree
+    tree = scope.model.tree
     if not isinstance(tree, MappingNode):
         return
-    validators = dict(model.validators)
+    described = document_class.json_schema(mode="read").get("properties", {})
     for name, node in tree.fields.items():
-        if name in document_class.hidden_fields or name.startswith("_"):
+        if name in scope.hidden or name.startswith("_"):
             continue
-        is_required = required and name in model.required
-        is_closed = read_only or name in document_class.read_only_fields
+        is_required = required and name in scope.required
+        is_closed = read_only or name in scope.read_only
         if isinstance(node, EmbeddedNode):
             yield from _walk(
                 node.document_class,
-                node.document_class.__mongokit__,
-                node.document_class.json_schema(mode="read").get("properties", {}),
+                scope.inside(name, node.document_class),
                 f"{before}{name}.",
                 required=is_required,
                 read_only=is_closed,
@@ -216,7 +212,7 @@ def _walk(
             default
             if isinstance(default := said.get("default"), (str, float, bool, int))
             else None,
-            tuple(validators.get(name, ())),
+            tuple(scope.validators.get(name, ())),
         )
 
 
@@ -276,27 +272,21 @@ def nested(values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def flat(values: Mapping[str, Any], fields: Sequence[Field]) -> dict[str, Any]:
-    """Return the values of fields by dotted path, without what is missing.
+def at(values: Mapping[str, Any], path: str) -> Any:
+    """Return the value at a dotted path, None where there is none.
 
     Args:
         values: Documents in documents.
-        fields: The fields.
+        path: The path.
 
     Example:
-        >>> flat({"name": "Ada", "email": None}, fields_of(User))
-        {'name': 'Ada', 'email': None}
+        >>> at({"home": {"city": "London"}}, "home.city")
+        'London'
     """
-    found: dict[str, Any] = {}
-    for field in fields:
-        value: Any = values
-        for part in field.path.split("."):
-            if not isinstance(value, dict) or part not in value:
-                break
-            value = value[part]
-        else:
-            found[field.path] = value
-    return found
+    value: Any = values
+    for part in path.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
 
 
 def _number(text: str, kind: type) -> Any:

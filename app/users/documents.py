@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import Annotated, Any
 
@@ -12,7 +12,7 @@ import email_validator
 from annotated_types import MaxLen
 
 from app.core.db import db
-from mongokit import Document, ValidationError, field
+from mongokit import Document, ValidationError, field, utcnow
 
 # Syntax only: .local, .test and the like are addresses in many a house (the library's
 # documentation names this list as the place to allow them).
@@ -127,17 +127,6 @@ def tidy(fields: Mapping[str, Any]) -> dict[str, Any]:
     return tidied
 
 
-def now() -> datetime:
-    """Return the time in UTC, in the whole milliseconds that BSON keeps.
-
-    Example:
-        >>> now().microsecond % 1000
-        0
-    """
-    moment = datetime.now(UTC)
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
-
-
 @db.register
 class User(Document):
     """A person with a name and an e-mail address that nobody else has.
@@ -166,7 +155,7 @@ class User(Document):
         title="E-mail", examples=["ada@example.org"]
     )
     email_key: str = field(default="", hidden=True)
-    created: datetime = field(default_factory=now, read_only=True, title="Added")
+    created: datetime = field(default_factory=utcnow, read_only=True, title="Added")
 
     indexes = [{"fields": "email_key", "unique": True}]
 

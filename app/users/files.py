@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
 import orjson
 
 from app.core.errors import field_error
-from app.core.fields import Field, fields_of, flat, nested
+from app.core.fields import Field, at, fields_of, nested
 from app.users import documents
 from app.users.services import Row
 
@@ -444,7 +444,7 @@ def _at(values: Mapping[str, Any], path: str) -> Any:
     """Return the value at a dotted path, or under the path as a name; None where there is none."""
     if path in values or "." not in path:
         return values.get(path)
-    return flat(values, [field for field in fields() if field.path == path]).get(path)
+    return at(values, path)
 
 
 class _Encoder:

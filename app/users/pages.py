@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 
-from app.core.fields import fields_of
+from app.core.fields import at, fields_of
 from app.core.pagination import PageRequest
 from app.users import documents, services
 from app.users.forms import user_form
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from werkzeug.wrappers import Response
 
     from app.users.forms import DocumentForm
 
 blueprint = Blueprint("users", __name__, template_folder="templates")
+blueprint.add_app_template_filter(at)
 
 
 @blueprint.get("/", endpoint="start")
@@ -49,21 +48,3 @@ def _page(form: DocumentForm) -> str:
     page = services.listing(PageRequest.from_args(request.args, newest_first=True))
     columns = [field for field in fields_of(documents.User) if field.kind or field.choices]
     return render_template("users/index.html", form=form, page=page, columns=columns)
-
-
-@blueprint.app_template_filter("at")
-def value_at(document: Mapping[str, Any], path: str) -> Any:
-    """Return the value at a dotted path, None where there is none.
-
-    Args:
-        document: A document.
-        path: The path.
-
-    Example:
-        >>> value_at({"home": {"city": "London"}}, "home.city")
-        'London'
-    """
-    value: Any = document
-    for part in path.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
-    return value

@@ -8,8 +8,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from app.users.documents import email_address, not_blank, now, printable, tidy
-from mongokit import Document
+from app.users.documents import email_address, not_blank, printable, tidy
+from mongokit import Document, utcnow
 from mongokit.validators import max_length
 
 
@@ -26,7 +26,7 @@ class User(Document):
     __collection__ = "users"
     structure = {"name": str, "email": str, "email_key": str, "created": datetime}
     required_fields = ["name", "email", "created"]
-    default_values = {"created": now}
+    default_values = {"created": utcnow}
     validators = {
         "name": [max_length(50), not_blank, printable],
         "email": [max_length(120), not_blank, email_address],

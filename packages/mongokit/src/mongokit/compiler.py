@@ -338,6 +338,9 @@ class _Generator:
 
     def _check_fields(self, node: MappingNode, var: str, depth: int, *, top: bool) -> None:
         own = self._own(node)
+        for key in node.fields:
+            if key in ALWAYS_KNOWN:
+                self._check_optional(node.fields[key], key, var, depth, None)
         if self.model.schemaless:
             count = self.variable()
             self.write(depth, f"{count} = 0")
@@ -347,16 +350,8 @@ class _Generator:
         else:
             known_id = f"len({var}) - ('_id' in {var})" if top else f"len({var})"
             otherwise = "check_some(doc, options, n)" if top and self.model.lenient else "0"
-            if otherwise != "0":
-                # What has its own check for some fields of the top level only.
-                for key in node.fields:
-                    if key in ALWAYS_KNOWN:
-                        self._check_optional(node.fields[key], key, var, depth, None)
             self.write(depth, f"if {known_id} != {len(own)}: return {otherwise}")
             self._check_all(node, own, var, depth)
-        for key in node.fields:
-            if key in ALWAYS_KNOWN and not (top and self.model.lenient):
-                self._check_optional(node.fields[key], key, var, depth, None)
 
     def _check_all(self, node: MappingNode, own: list[str], var: str, depth: int) -> None:
         """Write the checks of fields that are surely there, if the document is valid."""

@@ -664,8 +664,6 @@ def save_document(
         new_id = _new_id(document, uuid)
         store(document, target, prepared(document, new_id, size), new_id, session)
         return
-    if model.version_field is not None and store is _store:
-        store = _store_counted
     with Saving(document, session) as saving:
         if must_validate:
             saving.fetch_assigned()
@@ -723,23 +721,12 @@ def _store(document: Document, collection: Any, content: Any, new_id: Any, sessi
     if type(document)._is_referenced:
         encoded = bson.encode(content, False, bound(document).options)
         content = RawBSONDocument(encoded)
-    if new_id is not None:
+    if type(document).__mongokit__.version_field is not None:
+        locking.store(document, collection, content, new_id, session)
+    elif new_id is not None:
         collection.insert_one(content, session=session)
         dict.__setitem__(document, "_id", new_id)
     else:
         collection.replace_one({"_id": content["_id"]}, content, upsert=True, session=session)
-    if encoded is not None:
-        references.remember(document, encoded)
-
-
-def _store_counted(
-    document: Document, collection: Any, content: Any, new_id: Any, session: Any
-) -> None:
-    """Send a document of a class with `version_field`, unless it is stale."""
-    encoded = None
-    if type(document)._is_referenced:
-        encoded = bson.encode(content, False, bound(document).options)
-        content = RawBSONDocument(encoded)
-    locking.store(document, collection, content, new_id, session)
     if encoded is not None:
         references.remember(document, encoded)
