@@ -65,7 +65,7 @@ from mongokit import (
     Set,
     StructureError,
     explain,
-    jsonform,
+    jsonreading,
     schema,
     validators,
 )
@@ -742,11 +742,15 @@ def is_not_finite(value: Any) -> bool:
 
 
 def _as_text(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_as_text(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _as_text(item) for key, item in value.items()}
     return str(value) if is_decimal(value) else value
 
 
 def _rounded(text: Any) -> Any:
-    read = jsonform._READERS[Decimal](text)
+    read = jsonreading._READERS[Decimal](text)
     return Decimal128("0") if isinstance(read, Decimal) else text
 
 
@@ -801,7 +805,7 @@ def _takes_no_code(self: Any, value: Any) -> bool:
     return TAKES(self, value) and not (isinstance(value, Code) and self.kind is str)
 
 
-READERS = dict(jsonform._READERS)
+READERS = dict(jsonreading._READERS)
 TAKES = schema.ScalarNode.takes
 OR_TAKES = OR.validate
 
@@ -880,7 +884,7 @@ def verdict_under(case: Case, judge_name: str, reasons: Iterable[Reason]) -> boo
             tests[rule] = _either(tests[rule], test) if rule in tests else test
         stack.enter_context(patch.dict(validators._TESTS, tests))
         for reason in reasons:
-            stack.enter_context(patch.dict(jsonform._READERS, reason.readers))
+            stack.enter_context(patch.dict(jsonreading._READERS, reason.readers))
             for target, name, value in reason.patches:
                 stack.enter_context(patch.object(target, name, value))
         if any(reason.refuses is not None and reason.refuses(case) for reason in reasons):
@@ -908,7 +912,7 @@ def why(case: Case, judge_name: str) -> tuple[str, ...] | None:
     """Return the fewest reasons for which a judge says otherwise than `validate()`, or None."""
     said_so = case.by_json if judge_name == "json" else case.by_server
     possible = [reason for reason in REASONS if reason.judge in (judge_name, "both")]
-    for count in (1, 2, 3):
+    for count in (1, 2, 3, 4, 5):
         for chosen in combinations(possible, count):
             if verdict_under(case, judge_name, chosen) is said_so:
                 return tuple(reason.name for reason in chosen)

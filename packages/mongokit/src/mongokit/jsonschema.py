@@ -16,32 +16,30 @@ Example:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import date, datetime
-from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 from bson import (
-    Binary,
-    Code,
-    DBRef,
-    Decimal128,
     Int64,
-    MaxKey,
-    MinKey,
-    ObjectId,
-    Regex,
-    Timestamp,
 )
 
 from mongokit.i18n import i18n
-from mongokit.jsonform import BASE64, DECIMAL, OBJECT_ID, plain
+from mongokit.jsonform import plain
+from mongokit.jsontypes import (
+    REFERENCE,
+    Schema,
+    enumeration,
+    not_null,
+    nullable,
+    of_operator,
+    of_type,
+    of_types,
+    takes_null,
+    unique,
+)
 from mongokit.keywords import add, is_told, json_keywords, kinds_of
 from mongokit.labels import descriptions_of, rule_of, summary_of, title_of, with_rules
-from mongokit.operators import IS, NOT, OR
 from mongokit.schema import (
     ALWAYS_KNOWN,
     CustomNode,
@@ -64,55 +62,6 @@ from mongokit.validators import Constraint
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 DEFS = "#/$defs/{name}"
-
-Schema = dict[str, Any]
-
-_REFERENCE: Schema = {
-    "type": "object",
-    "properties": {"$ref": {"type": "string"}, "$id": {}, "$db": {"type": "string"}},
-    "required": ["$ref", "$id"],
-}
-_BYTES: Schema = {"type": "string", "contentEncoding": "base64", "pattern": BASE64}
-_UINT32: Schema = {"type": "integer", "minimum": 0, "maximum": 2**32 - 1}
-
-
-def _object(fields: dict[str, Schema]) -> Schema:
-    return {
-        "type": "object",
-        "properties": fields,
-        "required": list(fields),
-        "additionalProperties": False,
-    }
-
-
-_SCALARS: dict[type, Schema] = {
-    type(None): {"type": "null"},
-    bool: {"type": "boolean"},
-    int: {"type": "integer"},
-    float: {"type": "number"},
-    str: {"type": "string"},
-    bytes: _BYTES,
-    Binary: _BYTES,
-    datetime: {"type": "string", "format": "date-time"},
-    date: {"type": "string", "format": "date"},
-    ObjectId: {"type": "string", "pattern": OBJECT_ID},
-    UUID: {"type": "string", "format": "uuid"},
-    Decimal: {"type": "string", "pattern": DECIMAL},
-    Decimal128: {"type": "string", "pattern": DECIMAL},
-    re.Pattern: {"type": "string", "format": "regex"},
-    Regex: {"type": "string", "format": "regex"},
-    Code: {"type": "string"},
-    Int64: {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1},
-    Timestamp: _object({"$timestamp": _object({"t": _UINT32, "i": _UINT32})}),
-    MinKey: _object({"$minKey": {"const": 1}}),
-    MaxKey: _object({"$maxKey": {"const": 1}}),
-    DBRef: _REFERENCE,
-    dict: {"type": "object"},
-    list: {"type": "array"},
-    tuple: {"type": "array"},
-    set: {"type": "array"},
-}
-_ALL_BUT_NULL = ["array", "boolean", "number", "object", "string"]
 
 
 def json_schema(document_class: Any, mode: Mode = "store", *, ref_template: str = DEFS) -> Schema:
@@ -202,6 +151,7 @@ class _Writer:
         self.ref_template = ref_template
         self.definitions: dict[str, Schema] = {}
         self.names: dict[Any, str] = {}
+        self.described: dict[Any, dict[str, str]] = {}
 
     # Documents.
 
@@ -230,7 +180,8 @@ class _Writer:
         scope, model = place.scope, place.scope.model
         properties: dict[str, Schema] = {}
         required: list[str] = []
-        if is_root and model.is_document and self.mode in ("store", "read"):
+        shows_id = is_root and model.is_document and not scope.is_left_out("_id", self.mode)
+        if shows_id and self.mode in ("store", "read"):
             properties["_id"] = {"title": "Id"} if self.mode == "read" else {}
         for key, child in node.fields.items():
             is_id = is_root and key == "_id"
@@ -241,7 +192,7 @@ class _Writer:
             properties[key] = self.field(child, key, place)
             if self.is_demanded(child, key, place):
                 required.append(key)
-        if is_root and model.is_document and self.mode == "read":
+        if shows_id and self.mode == "read":
             properties["_id"]["readOnly"] = True
             required = ["_id", *(key for key in required if key != "_id")]
         if self.mode == "store" and not model.schemaless:
@@ -275,10 +226,11 @@ class _Writer:
         """Return the schema of a field, with what is said of it to people."""
         scope, path = place.scope, node.path
         cls = scope.model.document_class
+        if cls not in self.described:
+            self.described[cls] = descriptions_of(cls)
         schema = self.node(node, place.field())
-        schema.pop("title", None)
         schema["title"] = scope.titles.get(path) or title_of(key)
-        described = scope.descriptions.get(path) or descriptions_of(cls).get(path)
+        described = scope.descriptions.get(path) or self.described[cls].get(path)
         if text := with_rules(described, self.rules(node, scope)):
             schema["description"] = text
         if path in scope.examples:
@@ -326,7 +278,7 @@ class _Writer:
         self.constrain(schema, node, validators)
         if is_required and not isinstance(node, CustomNode):
             self.fill(schema, node, place)
-        return _nullable(schema) if none else _not_null(schema)
+        return nullable(schema) if none else not_null(schema)
 
     def constrain(
         self, schema: Schema, node: Node, validators: Iterable[Callable[[Any], Any]]
@@ -336,7 +288,7 @@ class _Writer:
             if not isinstance(constraint, Constraint):
                 continue
             if constraint.rule == "one_of":
-                add(schema, {"enum": _unique(_shown(node, each) for each in constraint.limit)})
+                add(schema, {"enum": unique(_shown(node, each) for each in constraint.limit)})
             else:
                 add(schema, json_keywords(constraint, kinds))
 
@@ -375,18 +327,18 @@ class _Writer:
             case CustomNode():
                 return self.custom(node)
             case OperatorNode():
-                return _operator(node)
+                return of_operator(node)
             case ReferenceNode():
-                return dict(_REFERENCE)
+                return dict(REFERENCE)
             case ManagerNode():
                 return {"not": {}}
         return {}
 
     def constrain_inner(self, inner: Schema, node: I18nNode, scope: Scope) -> None:
-        was_nullable = _takes_null(inner)
+        was_nullable = takes_null(inner)
         self.constrain(inner, node.inner, scope.validators.get(node.path, ()))
         if was_nullable:
-            _nullable(inner)
+            nullable(inner)
 
     def fill(self, schema: Schema, node: Node, place: _Place) -> None:
         """A required list or dict must not be empty (the classic rule)."""
@@ -401,7 +353,7 @@ class _Writer:
             schema["minProperties"] = max(schema.get("minProperties", 0), 1)
 
     def scalar(self, node: ScalarNode) -> Schema:
-        schema = _of_type(node.kind)
+        schema = of_type(node.kind)
         if issubclass(node.kind, int) and node.kind not in (bool, Int64):
             if not node.refuses:
                 schema["type"] = ["integer", "boolean"]  # in Python a bool is an int
@@ -443,7 +395,7 @@ class _Writer:
     def custom(self, node: CustomNode) -> Schema:
         custom = node.custom
         if isinstance(custom, EnumType):
-            return _enum(member.value for member in custom.kind)
+            return enumeration(member.value for member in custom.kind)
         if isinstance(custom, Set):
             item = custom._structure_type
             schema: Schema = {"type": "array", "uniqueItems": True}
@@ -454,14 +406,14 @@ class _Writer:
             return schema
         if isinstance(custom, i18n):
             return {"type": "object", **self.languages(custom._field_type, node.path)}
-        python = _of_types(custom.python_type)
-        return python if python else _of_types(custom.mongo_type)
+        python = of_types(custom.python_type)
+        return python if python else of_types(custom.mongo_type)
 
     def languages(self, wanted: Any, path: str) -> Schema:
         if wanted is None or wanted == []:
             return {"additionalProperties": {"type": ["array", "null"]}} if wanted == [] else {}
         is_list = isinstance(wanted, list)
-        schema = _nullable(self.scalar(ScalarNode(path, wanted[0] if is_list else wanted)))
+        schema = nullable(self.scalar(ScalarNode(path, wanted[0] if is_list else wanted)))
         if is_list:
             schema = {"type": ["array", "null"], "items": schema}
         return {"additionalProperties": schema}
@@ -476,79 +428,6 @@ def _silent(scope: Scope) -> Scope:
     return replace(scope, validators={})
 
 
-def _of_type(kind: type) -> Schema:
-    for base in kind.__mro__:
-        if base in _SCALARS:
-            return dict(_SCALARS[base])
-    return {}
-
-
-def _of_types(kinds: Any) -> Schema:
-    types = kinds if isinstance(kinds, tuple) else (kinds,)
-    schemas = [_of_type(kind) for kind in types]
-    return _any_of(schemas) if all(schemas) else {}
-
-
-def _any_of(schemas: list[Schema]) -> Schema:
-    """One of several; where only their types tell them apart, these are named together."""
-    schemas = _unique(schemas)
-    if len(schemas) == 1:
-        return schemas[0]
-    if all(set(schema) == {"type"} and isinstance(schema["type"], str) for schema in schemas):
-        types = [schema["type"] for schema in schemas]
-        if "number" in types:
-            types = [each for each in types if each != "integer"]
-        return {"type": types[0] if len(types) == 1 else types}
-    return {"anyOf": schemas}
-
-
-def _operator(node: OperatorNode) -> Schema:
-    operands = node.operator.operands
-    match node.operator:
-        case OR():
-            return _of_types(tuple(operands))
-        case IS():
-            return _enum(operands)
-        case NOT():
-            excluded = [schema for kind in operands if (schema := _excluded(kind, operands))]
-            return {"not": _any_of(excluded)} if excluded else {}
-    return {}
-
-
-def _excluded(kind: type, operands: Iterable[type]) -> Schema:
-    # What has no type of its own in JSON is text there, and can't be told from text.
-    if kind is float and int not in operands:
-        return {"type": "number", "not": {"type": "integer"}}
-    own = kind in (type(None), bool, int, float, str, dict, list)
-    return _of_type(kind) if own and kind is not type(None) else {}
-
-
-def _enum(values: Iterable[Any]) -> Schema:
-    forms = _unique(plain(value) for value in values)
-    types = _unique(_json_type(form) for form in forms if form is not None)
-    if "number" in types:
-        types = [each for each in types if each != "integer"]
-    schema: Schema = {"type": types[0] if len(types) == 1 else types} if types else {}
-    return {**schema, "enum": forms}
-
-
-def _json_type(form: Any) -> str:
-    if isinstance(form, bool):
-        return "boolean"
-    kinds = {int: "integer", float: "number", str: "string", list: "array", dict: "object"}
-    return kinds[type(form)]
-
-
-def _unique(forms: Iterable[Any]) -> list[Any]:
-    found: list[Any] = []
-    for form in forms:
-        if not any(
-            form == other and isinstance(form, bool) is isinstance(other, bool) for other in found
-        ):
-            found.append(form)
-    return found
-
-
 def _shown(node: Node, value: Any) -> Any:
     """The JSON form of a value that the declaration names: a default, an example."""
     try:
@@ -561,34 +440,3 @@ def _shown(node: Node, value: Any) -> Any:
 
 def _unless_any(keyword: str, schema: Schema) -> Schema:
     return {keyword: schema} if schema else {}
-
-
-def _takes_null(schema: Schema) -> bool:
-    types = schema.get("type", "null")
-    return "null" in (types if isinstance(types, list) else [types])
-
-
-def _nullable(schema: Schema) -> Schema:
-    """The schema with null allowed; it is changed."""
-    for part in schema.get("allOf", ()):
-        if "enum" in part and None not in part["enum"]:
-            part["enum"] = [*part["enum"], None]
-    if "enum" in schema and None not in schema["enum"]:
-        schema["enum"] = [*schema["enum"], None]
-    if "$ref" in schema:
-        reference = {"$ref": schema.pop("$ref")}
-        return {"anyOf": [reference, {"type": "null"}], **schema}
-    if "anyOf" in schema:
-        if {"type": "null"} not in schema["anyOf"]:
-            schema["anyOf"] = [*schema["anyOf"], {"type": "null"}]
-    elif "type" in schema and not _takes_null(schema):
-        types = schema["type"]
-        schema["type"] = [*(types if isinstance(types, list) else [types]), "null"]
-    return schema
-
-
-def _not_null(schema: Schema) -> Schema:
-    """The schema with null refused, where it would take it; it is changed."""
-    if schema.keys() & {"type", "$ref", "anyOf"}:
-        return schema
-    return {"type": list(_ALL_BUT_NULL), **schema}

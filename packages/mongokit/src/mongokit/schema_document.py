@@ -360,9 +360,9 @@ class SchemaDocument(dict[str, Any], metaclass=SchemaProperties):
             >>> Event.from_json_form({"at": "2026-11-23T00:00:00Z", "to": 1})
             {'at': datetime.datetime(2026, 11, 23, 0, 0, tzinfo=datetime.timezone.utc), 'to': 1}
         """
-        from mongokit import jsonform  # noqa: PLC0415 - not everybody speaks JSON
+        from mongokit import jsonreading  # noqa: PLC0415 - not everybody speaks JSON
 
-        return jsonform.from_json_form(cls, content)
+        return jsonreading.from_json_form(cls, content)
 
     def set_lang(self, lang: str) -> None:
         """Set the language that i18n fields are read and written in by attribute.
