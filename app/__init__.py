@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from app import users
-from app.core import api_docs, db, errors, health, logging, security
+from app.core import api_docs, db, errors, health, limits, logging, passwords, security
 from app.core import config as settings
 from app.core.json import OrjsonProvider
 
@@ -42,6 +42,8 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     errors.init_app(app)
     db.init_app(app)
     security.init_app(app)
+    passwords.init_app(app)
+    limits.init_app(app)
     app.register_blueprint(health.blueprint)
     users.init_app(app)
     api_docs.init_app(app, title="Users API", version="1.0.0")

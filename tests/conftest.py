@@ -6,6 +6,11 @@ The pattern, from the ground up:
                   database of its own (`database_name`, dropped afterwards), a folder of its own
     make_app      makes apps with these settings, and others on top:  make_app(LOG_FORMAT="json")
     app           the usual one: make_app()
+    make_user     stores users: make_user("Ada", role="admin"); they have PASSWORD
+    admin         one who may do everything
+    token_of      makes tokens: token_of(admin), or with some scopes only
+    api           a client that sends the token of `admin`
+    sign_in       a client with a session: sign_in(admin)
     client        pytest-flask's test client for `app`
     live_server   `app` in a process of its own, spoken to by HTTP
 
@@ -20,6 +25,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import socket
 import warnings
 from typing import TYPE_CHECKING
@@ -29,12 +35,18 @@ import pytest_flask.live_server  # type: ignore[import-untyped]
 
 from app import create_app
 from app.core.db import db
+from app.users import services, tokens
+from app.users.permissions import OPERATOR, SCOPES
+from tests.known import PASSWORD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from flask import Flask
+    from flask.testing import FlaskClient
+
+    from app.users.documents import User
 
 
 @pytest.fixture(autouse=True)
@@ -78,6 +90,62 @@ def make_app(settings: dict[str, object]) -> Iterator[Callable[..., Flask]]:
 def app(make_app: Callable[..., Flask]) -> Flask:
     """The test's application; pytest-flask makes `client` from it."""
     return make_app()
+
+
+@pytest.fixture
+def make_user(app: Flask) -> Callable[..., User]:
+    """A function that stores a user with this name, and an address and a password of its own."""
+
+    def make(name: str, **values: object) -> User:
+        password = values.pop("password", PASSWORD)
+        address = f"{name.lower().replace(' ', '.')}@example.org"
+        with app.app_context():
+            fields = {"name": name, "email": address, **values}
+            return services.create(fields, by=OPERATOR, password=password)
+
+    return make
+
+
+@pytest.fixture
+def admin(make_user: Callable[..., User]) -> User:
+    """A user who may do everything."""
+    return make_user("Admin", role="admin")
+
+
+@pytest.fixture
+def token_of(app: Flask) -> Callable[..., str]:
+    """A function that makes a token of a user, with all scopes or with some, and returns it."""
+
+    def make(user: User, *scopes: str) -> str:
+        with app.app_context():
+            values = {"name": "test", "scopes": list(scopes or SCOPES)}
+            return tokens.create(user["_id"], values, by=OPERATOR)[1]
+
+    return make
+
+
+@pytest.fixture
+def api(app: Flask, admin: User, token_of: Callable[..., str]) -> FlaskClient:
+    """A program that sends the token of an admin along."""
+    client = app.test_client()
+    client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {token_of(admin)}"
+    return client
+
+
+@pytest.fixture
+def sign_in(app: Flask) -> Callable[..., FlaskClient]:
+    """A function that returns a client in whose session a user is signed in, by the real page."""
+
+    def enter(user: User, password: str = PASSWORD) -> FlaskClient:
+        client = app.test_client()
+        page = client.get("/sign-in").text
+        found = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page)
+        assert found is not None
+        form = {"csrf_token": found[1], "email": user.email, "password": password}
+        assert client.post("/sign-in", data=form).status_code == 303
+        return client
+
+    return enter
 
 
 @pytest.fixture

@@ -27,8 +27,10 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
+from tests.known import PASSWORD
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 pytestmark = pytest.mark.lifecycle
 
@@ -63,9 +65,13 @@ class Service:
         }
         self.started: list[subprocess.Popen[bytes]] = []
         self.port = 0
+        self.token = ""
 
     def start(self, command: list[str], **environment: str) -> subprocess.Popen[bytes]:
-        """Start a server in a process group of its own; return when it and the database answer."""
+        """Start a server in a process group of its own; return when it and the database answer.
+
+        There is an admin then, whose token all requests carry.
+        """
         said_before = self.output.stat().st_size
         with self.output.open("ab") as output:
             process = subprocess.Popen(
@@ -87,14 +93,19 @@ class Service:
             return bool(found) and self.answers("/readyz")
 
         assert eventually(serves), self.output.read_text()
+        if not self.token:
+            self.make_admin(environment)
         return process
 
-    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def command(
+        self, *arguments: str, stdin: str = "", environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run a `flask` command, as in a second terminal."""
         return subprocess.run(
             [*FLASK, *arguments],
             cwd=ROOT,
-            env=self.environment,
+            env=self.environment | dict(environment or {}),
+            input=stdin,
             capture_output=True,
             text=True,
             timeout=SLOW,
@@ -106,12 +117,25 @@ class Service:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=SLOW)
         try:
             headers = {} if body is None else {"Content-Type": "application/json"}
+            headers |= {"Authorization": f"Bearer {self.token}"} if self.token else {}
             connection.request(method, path, None if body is None else json.dumps(body), headers)
             answer = connection.getresponse()
             content = answer.read()
         finally:
             connection.close()
         return answer.status, json.loads(content or b"null")
+
+    def make_admin(self, environment: Mapping[str, str]) -> None:
+        """Make the first admin and a token, which all later requests carry."""
+        email = "admin@example.org"
+        words = ("--email", email, "--name", "Admin", "--password-stdin")
+        made = self.command(
+            "users", "create-admin", *words, stdin=f"{PASSWORD}\n", environment=environment
+        )
+        assert made.returncode == 0, made.stderr
+        told = self.command("users", "token", email, environment=environment)
+        assert told.returncode == 0, told.stderr
+        self.token = told.stdout.strip()
 
     def add(self, name: str, email: str) -> int:
         """Ask for a new user; return the status."""
@@ -128,7 +152,8 @@ class Service:
         """Return the addresses of all stored users, by the export command."""
         exported = self.command("users", "export", "--format", "ndjson", "-")
         assert exported.returncode == 0, exported.stderr
-        return {json.loads(line)["email"] for line in exported.stdout.splitlines()}
+        found = {json.loads(line)["email"] for line in exported.stdout.splitlines()}
+        return found - {"admin@example.org"}
 
     def engines(self) -> list[psutil.Process]:
         return self._living(lambda words: f"--storage-path {self.folder / 'data'} " in words)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 import flask
 from dotenv import dotenv_values
+from limits import parse as parse_limit
 from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
 
@@ -49,7 +50,7 @@ class Config:
     """Every setting, with its type and the default of all environments.
 
     Text is read by the type that stands here, wherever it comes from; empty text counts as not
-    set. Names that end in `_MS` are milliseconds.
+    set. Names that end in `_MS` are milliseconds, those in `_LIFETIME` seconds.
 
     Example:
         >>> Config.MONGODB_PORT
@@ -62,7 +63,15 @@ class Config:
     LOG_FORMAT: str = "text"
     MAX_CONTENT_LENGTH: int = 1024 * 1024
     SESSION_COOKIE_SECURE: bool = False
+    PERMANENT_SESSION_LIFETIME: int = 7 * 24 * 60 * 60
     READY_TIMEOUT_MS: int = 2_000
+
+    ARGON2_TIME_COST: int = 3
+    ARGON2_MEMORY_KIB: int = 64 * 1024
+    ARGON2_PARALLELISM: int = 4
+    SIGN_IN_LIMIT_PER_ACCOUNT: str = "10 per 15 minutes"
+    SIGN_IN_LIMIT_PER_ADDRESS: str = "100 per 15 minutes"
+    FIRST_ADMIN_PAGE: bool = False
 
     MONGODB_URI: str | None = None
     MONGODB_HOST: str | None = None
@@ -80,9 +89,15 @@ class Config:
 class Development(Config):
     """One person's machine: readable logs, the embedded engine, a key that is made here."""
 
+    FIRST_ADMIN_PAGE = True
+
 
 class Testing(Config):
-    """A test run: reads no file, keeps no key; Flask's `TESTING` is on."""
+    """A test run: reads no file, keeps no key, hashes fast; Flask's `TESTING` is on."""
+
+    ARGON2_TIME_COST = 1
+    ARGON2_MEMORY_KIB = 64
+    ARGON2_PARALLELISM = 1
 
 
 class Production(Config):
@@ -109,6 +124,7 @@ _BOOLEANS = {"1": True, "true": True, "yes": True, "on": True}
 _BOOLEANS |= {"0": False, "false": False, "no": False, "off": False}
 # Flask's own command reads these; they are no settings of the application.
 _OF_THE_COMMAND = ("APP", "ENV_FILE", "SKIP_DOTENV")
+_POSITIVE = ("_MS", "_LIFETIME", "_COST", "_PARALLELISM", "MAX_CONTENT_LENGTH")  # how they end
 _SRV = "mongodb+srv://"
 _PLACEHOLDERS = ("change", "secret", "placeholder", "example", "password", "replace", "insert")
 
@@ -321,8 +337,16 @@ def _check(merged: dict[str, Any], problems: list[str]) -> None:
     problems += [
         f"{name} must be greater than 0"
         for name in _TYPES
-        if (name.endswith("_MS") or name == "MAX_CONTENT_LENGTH") and merged[name] <= 0
+        if name.endswith(_POSITIVE) and merged[name] <= 0
     ]
+    # RFC 9106, 3.1: eight KiB for each lane are the least.
+    if merged["ARGON2_MEMORY_KIB"] < 8 * merged["ARGON2_PARALLELISM"]:
+        problems.append("ARGON2_MEMORY_KIB must be at least 8 times ARGON2_PARALLELISM")
+    for name in ("SIGN_IN_LIMIT_PER_ACCOUNT", "SIGN_IN_LIMIT_PER_ADDRESS"):
+        try:
+            parse_limit(merged[name])
+        except ValueError:
+            problems.append(f"{name} must be like 10 per 15 minutes")
     named: str | None = None
     if uri := merged["MONGODB_URI"]:
         try:

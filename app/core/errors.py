@@ -19,7 +19,7 @@ from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError
 from mongokit.errors import SchemaDocumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import TypedDict
 
     from flask.sansio.scaffold import Scaffold
@@ -39,6 +39,7 @@ UNAVAILABLE = (
     "The database did not answer in time. A change that was under way may have been made or not:"
     " look before you repeat it."
 )
+DatabaseError = PyMongoError  # for the doors, which know no driver
 _REFUSED_BY_THE_SERVER = 121  # MongoDB's DocumentValidationFailure
 _log = logging.getLogger(__name__)
 
@@ -113,12 +114,18 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(PyMongoError, _database_error)
 
 
-def answer(door: Flask | Blueprint, statuses: Mapping[type[DomainError], HTTPStatus]) -> None:
+def answer(
+    door: Flask | Blueprint,
+    statuses: Mapping[type[DomainError], HTTPStatus],
+    *,
+    headers: Callable[[DomainError], Mapping[str, str]] = lambda _error: {},
+) -> None:
     """Answer these domain errors with these statuses where a view of the door raises them.
 
     Args:
         door: A blueprint, or the application for all of them.
         statuses: Status by class; subclasses are included.
+        headers: Returns what headers the answer to an error has.
 
     Example:
         >>> answer(api, {EmailTaken: HTTPStatus.CONFLICT})  # doctest: +SKIP
@@ -127,7 +134,7 @@ def answer(door: Flask | Blueprint, statuses: Mapping[type[DomainError], HTTPSta
     for kind, status in statuses.items():
 
         def handle(error: DomainError, status: HTTPStatus = status) -> Response:
-            return respond(status, error.title, error.errors)
+            return respond(status, error.title, error.errors, headers(error))
 
         door.register_error_handler(kind, handle)
 

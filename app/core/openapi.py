@@ -18,7 +18,7 @@ from werkzeug.routing import IntegerConverter
 
 from app.core import errors, refusals, security
 from app.core.examples import NoExample, example_of
-from app.core.operations import operation_of
+from app.core.operations import Content, Described, operation_of
 from app.core.pagination import page_schema
 from flask_mongokit import BSONObjectIdConverter
 from mongokit import jsonschema
@@ -30,12 +30,18 @@ if TYPE_CHECKING:
     from flask.sansio.scaffold import Scaffold
     from werkzeug.routing import BaseConverter, Rule
 
-    from app.core.operations import Content, Mode, Operation
+    from app.core.operations import Answer, Mode, Operation
     from mongokit import Document
 
 VERSION = "3.1.1"
 _SCHEMAS = "#/components/schemas/"
-_SUFFIXES: dict[Mode, str] = {"read": "", "create": "Create", "update": "Update", "page": "Page"}
+_SUFFIXES: dict[Mode, str] = {
+    "read": "",
+    "create": "Create",
+    "update": "Update",
+    "replace": "Replace",
+    "page": "Page",
+}
 _METHODS = ("get", "post", "put", "patch", "delete")  # Flask adds HEAD and OPTIONS by itself
 _ARGUMENT = re.compile(r"<(?:(?P<converter>\w+)(?:\([^)]*\))?:)?(?P<name>\w+)>")
 _SECTION = re.compile(r"^\s*(?:Args|Raises|Returns|Example):\s*$", re.MULTILINE)
@@ -45,6 +51,43 @@ _ID = {
     "pattern": "^[0-9a-fA-F]{24}$",
     "description": "24 hexadecimal digits.",
     "examples": ["65f0c0ffee65f0c0ffee65f0"],
+}
+_SECURITY_SCHEMES = {
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A token, `mk_…`, from `POST /api/tokens`, the profile page or"
+        " `flask users token`.",
+    },
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "session",
+        "description": "The cookie of who is signed in on the pages.",
+    },
+}
+_ETAG = {
+    "description": "The tag of what clients see of it (RFC 9110, 8.8.3).",
+    "schema": {"type": "string"},
+}
+_TAGS = {"type": "string", "examples": ['"0123456789abcdef01234567"']}
+_IF_MATCH = {
+    "name": "If-Match",
+    "in": "header",
+    "description": "Do it only if it has one of these tags still; 412 otherwise.",
+    "schema": _TAGS,
+}
+_IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "Answer 304 if it has one of these tags.",
+    "schema": _TAGS,
+}
+_CONDITIONS: dict[str, list[dict[str, Any]]] = {
+    "get": [_IF_NONE_MATCH],
+    "put": [_IF_MATCH],
+    "patch": [_IF_MATCH],
+    "delete": [_IF_MATCH],
 }
 _DESCRIPTION = """\
 JSON in UTF-8, both ways. Every error is answered as `application/problem+json` (RFC 9457), also
@@ -83,6 +126,8 @@ class _Description:
 
     def made(self) -> dict[str, Any]:
         self._spec.components.schema(refusals.SCHEMA, refusals.PROBLEM)
+        for name, scheme in _SECURITY_SCHEMES.items():
+            self._spec.components.security_scheme(name, scheme)
         for name, response in refusals.shared().items():
             self._spec.components.response(name, response)
         tags = []
@@ -105,6 +150,8 @@ class _Description:
         }
         if description:
             made["description"] = description
+        if not said.is_open:
+            made["security"] = [{name: []} for name in _SECURITY_SCHEMES]
         arguments = dict(self._arguments(rule))
         parameters = [
             _parameter(name, _schema_of(converter), **{"in": "path", "required": True})
@@ -112,9 +159,11 @@ class _Description:
         ]
         for name, schema in (said.query.parameters if said.query else {}).items():
             parameters.append(_parameter(name, schema, **{"in": "query"}))
+        if said.is_conditional:
+            parameters += _CONDITIONS[method]
         if parameters:
             made["parameters"] = parameters
-        taken = security.JSON_TYPES.get(method.upper(), ())
+        taken = security.types_of(self._app.view_functions[rule.endpoint], method.upper())
         if said.body is not None:
             content = self._content(said.body)
             made["requestBody"] = {"required": True, "content": dict.fromkeys(taken, content)}
@@ -122,9 +171,19 @@ class _Description:
             status: self._answer(rule, status, answered)
             for status, answered in said.answers.items()
         }
+        if said.is_conditional:
+            for status in said.answers:
+                responses[status].setdefault("headers", {})["ETag"] = _ETAG
+            if method == "get":
+                responses[HTTPStatus.NOT_MODIFIED] = {
+                    "description": "It is what the client has.",
+                    "headers": {"ETag": _ETAG},
+                }
         try:
             statuses = errors.statuses_of(self._door(rule))
-            responses |= refusals.refusals_of(said, arguments, statuses, takes_body=bool(taken))
+            responses |= refusals.refusals_of(
+                said, arguments, statuses, takes_body=bool(taken), changes=method != "get"
+            )
         except LookupError as error:
             raise LookupError(f"{rule.endpoint}: {error}") from error
         made["responses"] = {str(each.value): responses[each] for each in sorted(responses)}
@@ -132,8 +191,10 @@ class _Description:
 
     # Content.
 
-    def _content(self, content: Content) -> dict[str, Any]:
+    def _content(self, content: Answer) -> dict[str, Any]:
         """Return a media type object; the schema it names is among the components then."""
+        if isinstance(content, Described):
+            return self._described(content)
         name = self._schema(content)
         schema = self._schemas[name]
         made: dict[str, Any] = {"schema": name}
@@ -141,6 +202,17 @@ class _Description:
             found = example_of(schema, self._schemas)
             # Of a merge patch one field is enough to show what it is.
             made["example"] = dict([*found.items()][:1]) if content.mode == "update" else found
+        return made
+
+    def _described(self, content: Described) -> dict[str, Any]:
+        if content.name not in self._schemas:
+            self._spec.components.schema(content.name, _for_apispec(dict(content.schema)))
+        made: dict[str, Any] = {"schema": content.name}
+        if content.example is not None:
+            made["example"] = content.example
+        else:
+            with suppress(NoExample):
+                made["example"] = example_of(content.schema, self._schemas)
         return made
 
     def _schema(self, content: Content) -> str:
@@ -155,9 +227,13 @@ class _Description:
             self._spec.components.schema(name, page_schema({"$ref": _SCHEMAS + item}))
             return name
         where = f"{_SCHEMAS}{{name}}{_SUFFIXES[mode]}"
-        schema = document.json_schema(mode, ref_template=where)
+        kind: Any = "create" if mode == "replace" else mode
+        schema = document.json_schema(kind, ref_template=where)
+        if mode == "create" and content.resource.write_only:
+            properties = schema["properties"] | dict(content.resource.write_only)
+            schema = schema | {"properties": properties}
         made = {name: _with_id(schema)}
-        for inner, embedded in jsonschema.definitions(document, mode, ref_template=where).items():
+        for inner, embedded in jsonschema.definitions(document, kind, ref_template=where).items():
             made[f"{inner}{_SUFFIXES[mode]}"] = embedded
         for each, content_of in made.items():
             component = _for_apispec(content_of) | {"title": each}
@@ -165,9 +241,15 @@ class _Description:
                 self._spec.components.schema(each, component)
         return name
 
-    def _answer(self, rule: Rule, status: HTTPStatus, content: Content | None) -> dict[str, Any]:
+    def _answer(
+        self, rule: Rule, status: HTTPStatus, content: Answer | tuple[Described, ...] | None
+    ) -> dict[str, Any]:
         answer: dict[str, Any] = {"description": status.phrase}
         if content is None:
+            return answer
+        if not isinstance(content, Content):
+            each = content if isinstance(content, tuple) else (content,)
+            answer["content"] = {one.media_type: self._content(one) for one in each}
             return answer
         answer["content"] = {"application/json": self._content(content)}
         if status is HTTPStatus.CREATED:

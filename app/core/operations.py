@@ -13,7 +13,7 @@ refusals and those of a body from the method, the status of a domain error from 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from app.core.errors import DomainError
     from mongokit import Document
 
-Mode = Literal["create", "update", "read", "page"]
-"""What a client sends to make one or to change one; what it gets: one, or a page of them."""
+Mode = Literal["create", "update", "replace", "read", "page"]
+"""What a client sends to make, change or replace one; what it gets: one, or a page of them."""
 
 V = TypeVar("V", bound="Callable[..., Any]")
 _ATTRIBUTE = "__operation__"
@@ -71,17 +71,44 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
+class Described:
+    """A body or an answer that no document class describes.
+
+    Attributes:
+        name: The name of its schema.
+        schema: JSON Schema, of the whole or of what a text in this form means.
+        media_type: Its form.
+        example: One of them, where the schema has none.
+
+    Example:
+        >>> Described("Credentials", {"type": "object"}).media_type
+        'application/json'
+    """
+
+    name: str
+    schema: Mapping[str, Any]
+    media_type: str = "application/json"
+    example: Any = None
+
+
+Answer = Content | Described
+"""What an answer holds."""
+
+
+@dataclass(frozen=True, slots=True)
 class Resource:
     """A document class, looked up when it is needed, in the forms that clients meet.
 
     Attributes:
         document: Returns the class.
+        write_only: What may be sent beside its fields to make one, as JSON Schema by name.
 
     Example:
         >>> USERS = Resource(lambda: documents.User)
     """
 
     document: Callable[[], type[Document]]
+    write_only: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def create(self) -> Content:
@@ -92,6 +119,11 @@ class Resource:
     def update(self) -> Content:
         """What a client sends to change one, a JSON Merge Patch."""
         return Content(self, "update")
+
+    @property
+    def replace(self) -> Content:
+        """What a client sends in place of one."""
+        return Content(self, "replace")
 
     @property
     def read(self) -> Content:
@@ -113,24 +145,30 @@ class Operation:
         body: What it reads.
         query: The arguments that it takes.
         raises: The domain errors of the services it calls.
+        is_conditional: Whether `If-Match` and `If-None-Match` count.
+        is_open: Whether nobody has to sign in.
 
     Example:
         >>> Operation({HTTPStatus.NO_CONTENT: None}).raises
         ()
     """
 
-    answers: Mapping[HTTPStatus, Content | None]
-    body: Content | None = None
+    answers: Mapping[HTTPStatus, Answer | tuple[Described, ...] | None]
+    body: Answer | None = None
     query: type[Query] | None = None
     raises: tuple[type[DomainError], ...] = ()
+    is_conditional: bool = False
+    is_open: bool = False
 
 
 def operation(
-    answers: Mapping[HTTPStatus, Content | None],
+    answers: Mapping[HTTPStatus, Answer | tuple[Described, ...] | None],
     *,
-    body: Content | None = None,
+    body: Answer | None = None,
     query: type[Query] | None = None,
     raises: Iterable[type[DomainError]] = (),
+    is_conditional: bool = False,
+    is_open: bool = False,
 ) -> Callable[[V], V]:
     """Return a decorator that keeps this with a view; arguments as in `Operation`.
 
@@ -140,7 +178,14 @@ def operation(
         >>> @operation({HTTPStatus.NO_CONTENT: None}, raises=[UserNotFound])
         ... def remove(id: ObjectId) -> Response: ...
     """
-    described = Operation(MappingProxyType(dict(answers)), body, query, tuple(raises))
+    described = Operation(
+        MappingProxyType(dict(answers)),
+        body,
+        query,
+        tuple(raises),
+        is_conditional,
+        is_open,
+    )
 
     def describe(view: V) -> V:
         setattr(view, _ATTRIBUTE, described)

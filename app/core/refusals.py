@@ -12,7 +12,8 @@ from werkzeug.exceptions import (
     RequestEntityTooLarge,
 )
 
-from app.core import errors, security
+from app.core import errors, preconditions, security
+from app.core.operations import Content
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,6 +88,7 @@ def refusals_of(
     statuses: Mapping[type[errors.DomainError], HTTPStatus],
     *,
     takes_body: bool,
+    changes: bool = False,
 ) -> dict[HTTPStatus, Any]:
     """Return what an operation may refuse: response objects, or the names of shared ones.
 
@@ -95,6 +97,7 @@ def refusals_of(
         arguments: The arguments in its path.
         statuses: How its door answers domain errors.
         takes_body: Whether its method has one.
+        changes: Whether its method changes something.
 
     Raises:
         LookupError: The door has no status for an error.
@@ -104,7 +107,7 @@ def refusals_of(
         'Unavailable'
     """
     causes: dict[HTTPStatus, _Causes] = {}
-    for name, error in _malformed(operation, arguments).items():
+    for name, error in _malformed(operation, arguments, changes=changes).items():
         status, text, found = errors.details_of(error)
         details = errors.problem_details(status, text, found)
         causes.setdefault(status, {})[name] = (text, details)
@@ -112,7 +115,7 @@ def refusals_of(
         if kind not in statuses:
             raise LookupError(f"its door has no status for {kind.__name__}: say it to answer()")
         status, found = statuses[kind], kind().errors
-        if status is HTTPStatus.UNPROCESSABLE_ENTITY and operation.body is not None:
+        if status is HTTPStatus.UNPROCESSABLE_ENTITY and isinstance(operation.body, Content):
             # As where all that is required is missing, or set to null.
             failures = operation.body.resource.document()().errors()
             found = [errors.field_error(each.path, each.rule, each.message) for each in failures]
@@ -127,7 +130,7 @@ def refusals_of(
 
 
 def _malformed(
-    operation: Operation, arguments: Mapping[str, BaseConverter]
+    operation: Operation, arguments: Mapping[str, BaseConverter], *, changes: bool
 ) -> dict[str, HTTPException]:
     """Return what is raised for arguments and a body that can't be read."""
     found: dict[str, HTTPException] = {}
@@ -144,8 +147,12 @@ def _malformed(
                 query.from_args({name: ""})
             except BadRequest as error:
                 found[name] = error
-    if operation.body is not None:
+    if isinstance(operation.body, Content) or (
+        operation.body is not None and operation.body.media_type == "application/json"
+    ):
         found["body"] = errors.malformed_json()
+    if operation.is_conditional and changes:
+        found["If-Match"] = preconditions.failed()
     return found
 
 
@@ -162,7 +169,7 @@ def _response(status: HTTPStatus, causes: _Causes) -> dict[str, Any]:
         "description": "; ".join(dict.fromkeys(text for text, _ in causes.values())),
         "content": {errors.PROBLEM_JSON: content},
     }
-    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+    if status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
         made["headers"] = {"Retry-After": _RETRY_AFTER}
     return made
 

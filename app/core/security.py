@@ -1,18 +1,18 @@
-"""What protects the doors: CSRF, the session cookie, headers. Passwords are not here yet.
+"""What protects the doors: CSRF, the session cookie, headers.
 
 Pages change things by forms, and the browser sends the session cookie along with a form that a
 foreign site submits: so each form carries a token (Flask-WTF), which that site can't read.
 
-The API asks for no token. Nothing in it depends on a cookie, and a foreign page can't reach it
-anyway: a change must be sent as JSON (415 otherwise), which no HTML form can do, and a script may
-send JSON, or PUT, PATCH and DELETE, to another origin only after a CORS preflight, which this
-application never grants (Fetch standard, "CORS-preflight request"). Whoever adds CORS headers, or
-a login by cookie to the API, has to rethink this.
+The API asks for no such token. A foreign page can't act in it with a visitor's session: the cookie
+stays at home (SameSite=Lax), a change must be sent as JSON (415 otherwise), which no HTML form can
+do, and a script may send JSON, or PUT, PATCH and DELETE, to another origin only after a CORS
+preflight (Fetch standard, "CORS-preflight request"). And where a browser says that a change comes
+from another site, it is refused (`app.users.access`).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import Flask, current_app, request
 from flask_wtf.csrf import CSRFProtect  # type: ignore[import-untyped]
@@ -21,7 +21,12 @@ from werkzeug.exceptions import UnsupportedMediaType
 from app.core import errors
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flask import Response
+
+V = TypeVar("V", bound="Callable[..., Any]")
+_TAKES = "__takes__"
 
 # No inline style or script anywhere: what an attacker manages to write into a page does nothing.
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -84,20 +89,58 @@ def _check_request() -> None:
             csrf.protect()
     # Where there is no such address (404) or method (405), the body does not matter.
     elif request.routing_exception is None:
-        taken = JSON_TYPES.get(request.method)
-        if taken is not None and request.mimetype not in taken:
-            raise unsupported_type()
+        taken = types_of(current_app.view_functions.get(request.endpoint or ""), request.method)
+        if taken and request.mimetype not in taken:
+            raise unsupported_type(taken[0])
 
 
-def unsupported_type() -> UnsupportedMediaType:
-    """Return the refusal of a body that is not sent as JSON.
+def takes(*media_types: str) -> Callable[[V], V]:
+    """Return a decorator for a view of the API that reads something else than JSON.
+
+    Args:
+        *media_types: What it reads; none for a view that reads no body.
+
+    Example:
+        >>> @takes("application/x-ndjson")
+        ... def import_users() -> Response: ...
+    """
+
+    def mark(view: V) -> V:
+        setattr(view, _TAKES, media_types)
+        return view
+
+    return mark
+
+
+def types_of(view: Callable[..., Any] | None, method: str) -> tuple[str, ...]:
+    """Return which types of body a view of the API reads, none for a request without one.
+
+    Args:
+        view: The view.
+        method: The request's method.
+
+    Example:
+        >>> types_of(None, "POST")
+        ('application/json',)
+    """
+    if method not in JSON_TYPES:
+        return ()
+    own: tuple[str, ...] | None = getattr(view, _TAKES, None)
+    return JSON_TYPES[method] if own is None else own
+
+
+def unsupported_type(wanted: str = "application/json") -> UnsupportedMediaType:
+    """Return the refusal of a body that is sent as something else.
+
+    Args:
+        wanted: As what it is to be sent.
 
     Example:
         >>> raise unsupported_type()
         Traceback (most recent call last):
         werkzeug.exceptions.UnsupportedMediaType: 415 ...: Send the body as application/json.
     """
-    return UnsupportedMediaType("Send the body as application/json.")
+    return UnsupportedMediaType(f"Send the body as {wanted}.")
 
 
 def _add_headers(response: Response) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.users import api, cli, pages
+from app.users import access, account, api, api_tokens, cli_users, pages
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -22,6 +22,9 @@ def init_app(app: Flask) -> None:
         >>> init_app(app)  # doctest: +SKIP
     """
     app.url_map.converters["user_id"] = api.UserIdConverter
+    access.init_app(app)
     app.register_blueprint(api.blueprint)
+    app.register_blueprint(api_tokens.blueprint)
+    app.register_blueprint(account.blueprint)
     app.register_blueprint(pages.blueprint)
-    app.cli.add_command(cli.commands)
+    app.cli.add_command(cli_users.commands)

@@ -8,30 +8,62 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, Response, request, url_for
 from werkzeug.exceptions import BadRequest
 
-from app.core import errors
+from app.core import errors, passwords, preconditions
 from app.core.fields import shown
-from app.core.operations import Resource, operation
+from app.core.limits import TooManyAttempts
+from app.core.locks import Busy
+from app.core.operations import Described, Resource, operation
 from app.core.pagination import PageRequest
-from app.users import documents, services
+from app.core.preconditions import tagged
+from app.users import documents, services, signing_in
+from app.users.access import caller, guard_api
+from app.users.permissions import NotAllowed, NotSignedIn
 from flask_mongokit import BSONObjectIdConverter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from bson import ObjectId
 
 blueprint = Blueprint("users_api", __name__, url_prefix=f"{errors.API_PREFIX}/users")
+guard_api(blueprint)
 errors.answer(
     blueprint,
     {
         services.UserNotFound: HTTPStatus.NOT_FOUND,
         services.EmailTaken: HTTPStatus.CONFLICT,
         services.UserChanged: HTTPStatus.CONFLICT,
+        services.LastAdmin: HTTPStatus.CONFLICT,
+        services.StaleVersion: HTTPStatus.PRECONDITION_FAILED,
         services.UserRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
+        services.DatabaseFailed: HTTPStatus.SERVICE_UNAVAILABLE,
+        services.IndexesMissing: HTTPStatus.SERVICE_UNAVAILABLE,
+        Busy: HTTPStatus.CONFLICT,
     },
 )
 
-USERS = Resource(lambda: documents.User)
+USERS = Resource(lambda: documents.User, {"password": passwords.SCHEMA})
+NEW_PASSWORD = Described(
+    "NewPassword",
+    {
+        "type": "object",
+        "properties": {
+            "password": passwords.SCHEMA,
+            "current_password": {"type": "string", "writeOnly": True},
+        },
+        "required": ["password"],
+        "additionalProperties": False,
+    },
+)
+REFUSED: list[type[errors.DomainError]] = [NotSignedIn, NotAllowed]
+CHANGES_REFUSED: list[type[errors.DomainError]] = [
+    *REFUSED,
+    services.UserNotFound,
+    services.EmailTaken,
+    services.LastAdmin,
+    services.StaleVersion,
+    services.UserChanged,
+    services.UserRefused,
+    Busy,
+]
 
 
 class UserIdConverter(BSONObjectIdConverter):
@@ -56,14 +88,14 @@ class UserIdConverter(BSONObjectIdConverter):
 
 
 @blueprint.get("")
-@operation({HTTPStatus.OK: USERS.page}, query=PageRequest)
+@operation({HTTPStatus.OK: USERS.page}, query=PageRequest, raises=REFUSED)
 def listing() -> dict[str, Any]:
     """List the users, the oldest first.
 
     A page holds up to `limit` of them; the next one begins after the token in `next`. No page costs
     more than the first, and users who come or go meanwhile neither hide nor double another.
     """
-    page = services.listing(PageRequest.from_args(request.args))
+    page = services.listing(PageRequest.from_args(request.args), by=caller())
     return {"items": [shown(user) for user in page.items], "next": page.next}
 
 
@@ -71,60 +103,120 @@ def listing() -> dict[str, Any]:
 @operation(
     {HTTPStatus.CREATED: USERS.read},
     body=USERS.create,
-    raises=[services.EmailTaken, services.UserRefused],
+    raises=[*REFUSED, services.EmailTaken, services.UserRefused],
 )
-def create() -> tuple[dict[str, Any], HTTPStatus, dict[str, str]]:
+def create() -> Response:
     """Add a user.
 
     The answer is the user as stored, tidied: spaces around the name are gone, the domain of the
-    address is in lower case.
+    address is in lower case. Without a `password` the user can't sign in until one is set.
     """
-    user = services.create(_body())
+    values = json_object()
+    password = values.pop("password", None)
+    user = services.create(values, by=caller(), password=password)
     location = url_for(".show", id=user["_id"])
-    return shown(user), HTTPStatus.CREATED, {"Location": location}
+    return tagged(shown(user), HTTPStatus.CREATED, {"Location": location})
 
 
 @blueprint.get("/<user_id:id>")
-@operation({HTTPStatus.OK: USERS.read}, raises=[services.UserNotFound])
-def show(id: ObjectId) -> dict[str, Any]:
+@operation(
+    {HTTPStatus.OK: USERS.read}, raises=[*REFUSED, services.UserNotFound], is_conditional=True
+)
+def show(id: ObjectId) -> Response:
     """Show a user."""
-    return shown(services.find(id))
+    return tagged(shown(services.find(id, by=caller())))
 
 
 @blueprint.patch("/<user_id:id>")
 @operation(
-    {HTTPStatus.OK: USERS.read},
-    body=USERS.update,
-    raises=[
-        services.UserNotFound,
-        services.EmailTaken,
-        services.UserChanged,
-        services.UserRefused,
-    ],
+    {HTTPStatus.OK: USERS.read}, body=USERS.update, raises=CHANGES_REFUSED, is_conditional=True
 )
-def change(id: ObjectId) -> dict[str, Any]:
+def change(id: ObjectId) -> Response:
     """Change some fields of a user.
 
     The body is a JSON Merge Patch (RFC 7396): what it does not name stays as it is, also what
-    others change meanwhile.
+    others change meanwhile. With `If-Match` nobody else may have changed anything.
     """
-    return shown(services.change(id, _body()))
+    expected = _expected(id)
+    values = json_object()
+    return tagged(shown(services.change(id, values, by=caller(), expected=expected)))
+
+
+@blueprint.put("/<user_id:id>")
+@operation(
+    {HTTPStatus.OK: USERS.read}, body=USERS.replace, raises=CHANGES_REFUSED, is_conditional=True
+)
+def replace(id: ObjectId) -> Response:
+    """Replace a user.
+
+    What the body does not name gets its default, or is gone. Use `PATCH` to change a part.
+    """
+    expected = _expected(id)
+    values = json_object()
+    return tagged(shown(services.replace(id, values, by=caller(), expected=expected)))
 
 
 @blueprint.delete("/<user_id:id>")
-@operation({HTTPStatus.NO_CONTENT: None}, raises=[services.UserNotFound])
+@operation(
+    {HTTPStatus.NO_CONTENT: None},
+    raises=[
+        *REFUSED,
+        services.UserNotFound,
+        services.LastAdmin,
+        services.StaleVersion,
+        services.UserChanged,
+        Busy,
+    ],
+    is_conditional=True,
+)
 def remove(id: ObjectId) -> Response:
-    """Remove a user."""
-    services.remove(id)
+    """Remove a user, and the user's tokens."""
+    services.remove(id, by=caller(), expected=_expected(id))
     return Response(status=HTTPStatus.NO_CONTENT)
 
 
-def _body() -> Mapping[str, object]:
+@blueprint.put("/<user_id:id>/password")
+@operation(
+    {HTTPStatus.NO_CONTENT: None},
+    body=NEW_PASSWORD,
+    raises=[*REFUSED, services.UserNotFound, services.UserRefused, TooManyAttempts],
+)
+def password(id: ObjectId) -> Response:
+    """Set a user's password, and end the user's sessions.
+
+    Who sets their own has to send the current one too, if there is one.
+    """
+    values = json_object()
+    if unknown := [name for name in values if name not in NEW_PASSWORD.schema["properties"]]:
+        raise services.UserRefused(
+            [errors.field_error(name, "unknown", f"{name} is not known here") for name in unknown]
+        )
+    current = values.get("current_password", "")
+    if not isinstance(current, str):
+        message = "current_password must be a text"
+        raise services.UserRefused([errors.field_error("current_password", "type", message)])
+    signing_in.set_password(id, values.get("password"), by=caller(), current=current)
+    return Response(status=HTTPStatus.NO_CONTENT)
+
+
+@blueprint.delete("/<user_id:id>/sessions")
+@operation({HTTPStatus.NO_CONTENT: None}, raises=[*REFUSED, services.UserNotFound])
+def sessions(id: ObjectId) -> Response:
+    """Sign a user out everywhere; tokens stay."""
+    signing_in.end_sessions(id, by=caller())
+    return Response(status=HTTPStatus.NO_CONTENT)
+
+
+def json_object() -> dict[str, object]:
     """Return the object that the body holds. Of two equal keys the last one counts.
 
     Raises:
         MalformedRequest: The body is not JSON.
         UserRefused: It is no object.
+
+    Example:
+        >>> json_object()["name"]
+        'Ada'
     """
     try:
         body = request.get_json()
@@ -134,3 +226,12 @@ def _body() -> Mapping[str, object]:
         refusal = errors.field_error("", "type", "the body must be an object")
         raise services.UserRefused([refusal])
     return body
+
+
+def _expected(id: ObjectId) -> int | None:
+    """Return the version that a change under a condition is meant for."""
+    if not preconditions.is_conditional():
+        return None
+    user = services.find(id, by=caller())
+    preconditions.check(lambda: shown(user))
+    return user.get("version") or 0

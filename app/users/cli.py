@@ -20,6 +20,7 @@ from flask.cli import AppGroup
 from app.core.embedded import EngineError
 from app.core.errors import DomainError
 from app.users import files, services
+from app.users.permissions import OPERATOR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 _PLAIN_STEP = 10_000  # rows between two lines of progress where there is no terminal
 _BAR_STEP = 250
 
-commands = AppGroup("users", help="Import users from files, and export them.")
+commands = AppGroup("users", help="Users and their tokens; import and export.")
 _format_option = click.option(
     "--format",
     type=click.Choice(["csv", "ndjson"]),
@@ -69,13 +70,13 @@ def import_users(
         try:
             reader = files.open_reader(stream, kind)
         except files.BadHeader as error:
-            raise click.BadParameter(_printable(str(error)), param_hint="FILE") from error
+            raise click.BadParameter(printable(str(error)), param_hint="FILE") from error
         with (
             Path(rejects).open("wb") if rejects else nullcontext() as target,
             _progress("Importing", _size_of(stream)) as advance,
         ):
             writer = files.RejectsWriter(target, kind, reader.columns) if target else None
-            for outcome in services.import_rows(reader, dry_run=dry_run):
+            for outcome in services.import_rows(reader, by=OPERATOR, dry_run=dry_run):
                 counts[outcome.result] += 1
                 if outcome.result == "refused":
                     _report(outcome)
@@ -98,10 +99,10 @@ def export_users(file: str, format: files.Format | None) -> None:
     kind = format or _format_of(file)
     count = 0
     with _errors_for_people(), _replacing(file) as stream:
-        length = None if file == "-" else services.estimate()
+        length = None if file == "-" else services.estimate(by=OPERATOR)
         with _progress("Exporting", length) as advance:
             writer = files.Writer(stream, kind, files.columns())
-            for count, row in enumerate(services.export_rows(), start=1):
+            for count, row in enumerate(services.export_rows(by=OPERATOR), start=1):
                 writer.write(row)
                 advance(count, count)
     click.echo(f"{count} exported", err=True)
@@ -181,11 +182,19 @@ def _report(outcome: services.Outcome) -> None:
     before = "\r\x1b[K" if sys.stderr.isatty() else ""
     for error in outcome.errors:
         text = f"line {outcome.row.line}: {error['path'] or 'row'}: {error['rule']}: "
-        click.echo(before + _printable(text + error["message"]), err=True)
+        click.echo(before + printable(text + error["message"]), err=True)
 
 
-def _printable(text: str) -> str:
-    """Return the text without what could command a terminal: a field's name comes from the file."""
+def printable(text: str) -> str:
+    """Return a text without what could command a terminal.
+
+    Args:
+        text: With parts that come from a file, or from the database.
+
+    Example:
+        >>> printable("Ada")
+        'Ada'
+    """
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 

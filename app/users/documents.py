@@ -6,10 +6,11 @@ import unicodedata
 from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import email_validator
 from annotated_types import MaxLen
+from bson import ObjectId
 
 from app.core.db import db
 from mongokit import Document, ValidationError, field, utcnow
@@ -139,6 +140,10 @@ class User(Document):
         name: The name, in any script.
         email: The e-mail address, as its owner writes it, since mail goes there.
         email_key: What the address is compared by; made anew at each save, unique.
+        role: What the user may do; docs/permissions.md has the table.
+        password_hash: The password's argon2id hash; None for who can't sign in.
+        epoch: How often the user was signed out everywhere: a session of an earlier epoch is over.
+        version: How often the document was stored or changed.
         created: When the user was added.
 
     Example:
@@ -155,9 +160,14 @@ class User(Document):
         title="E-mail", examples=["ada@example.org"]
     )
     email_key: str = field(default="", hidden=True)
+    role: Literal["member", "admin"] = field(default="member", title="Role")
+    password_hash: str | None = field(default=None, hidden=True)
+    epoch: int = field(default=0, hidden=True)
+    version: int = field(default=0, hidden=True)
     created: datetime = field(default_factory=utcnow, read_only=True, title="Added")
 
-    indexes = [{"fields": "email_key", "unique": True}]
+    version_field = "version"
+    indexes = [{"fields": "email_key", "unique": True}, {"fields": ["role", "_id"]}]
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Tidy the fields, then save; arguments and errors as in `mongokit.Document.save`."""
@@ -166,6 +176,41 @@ class User(Document):
 
     def __repr__(self) -> str:
         return f"<User {self.get('name')!r}>"
+
+
+@db.register
+class Token(Document):
+    """What lets a program in: a secret that its owner was shown once, kept as a hash.
+
+    Attributes:
+        user: The `_id` of the owner, as whom it acts.
+        name: What it is for, in the owner's words.
+        digest: SHA-256 of the secret. That is enough: the secret is random and long.
+        hint: How the secret begins, to tell one token from another.
+        scopes: What it is for.
+        created: When it was made.
+        expires: When it ends by itself; None for never.
+        last_used: When it was used last, to the minute.
+
+    Example:
+        >>> db.documents(Token).find({"user": ada["_id"]}).limit(100)
+    """
+
+    __collection__ = "tokens"
+    user: ObjectId = field(hidden=True)
+    name: Annotated[str, MaxLen(50), not_blank, printable] = field(examples=["CI"])
+    digest: str = field(hidden=True)
+    hint: str = field(read_only=True, examples=["mk_7Yb2"])
+    scopes: list[Literal["users:read", "users:write"]]
+    created: datetime = field(default_factory=utcnow, read_only=True)
+    expires: datetime | None = None
+    last_used: datetime | None = field(default=None, read_only=True)
+
+    indexes = [
+        {"fields": "digest", "unique": True},
+        {"fields": ["user", "_id"]},
+        {"fields": "expires", "expireAfterSeconds": 0},  # the server removes it then
+    ]
 
 
 def _read_email(address: str) -> tuple[str, str] | None:

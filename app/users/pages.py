@@ -10,6 +10,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from app.core.fields import at, fields_of
 from app.core.pagination import PageRequest
 from app.users import documents, services
+from app.users.access import caller, guard_pages
 from app.users.forms import user_form
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ blueprint = Blueprint("users", __name__, template_folder="templates")
 blueprint.add_app_template_filter(at)
 
 
-@blueprint.get("/", endpoint="start")
 @blueprint.get("/users")
 def index() -> str:
     """Show one page of the users, and the form."""
@@ -33,7 +33,7 @@ def create() -> tuple[str, HTTPStatus] | Response:
     """Add a user; show the form again, with what is wrong at its field, if it is refused."""
     form = user_form()
     try:
-        user = services.create(form.values())
+        user = services.create(form.values(), by=caller())
     except services.UserRefused as error:
         form.refuse(error.errors)
         return _page(form), HTTPStatus.UNPROCESSABLE_ENTITY
@@ -44,7 +44,10 @@ def create() -> tuple[str, HTTPStatus] | Response:
     return redirect(url_for(".index"), HTTPStatus.SEE_OTHER)
 
 
+guard_pages(blueprint)
+
+
 def _page(form: DocumentForm) -> str:
-    page = services.listing(PageRequest.from_args(request.args, newest_first=True))
+    page = services.listing(PageRequest.from_args(request.args, newest_first=True), by=caller())
     columns = [field for field in fields_of(documents.User) if field.kind or field.choices]
     return render_template("users/index.html", form=form, page=page, columns=columns)

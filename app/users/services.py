@@ -11,18 +11,22 @@ from typing import TYPE_CHECKING, Any, Literal
 from bson import ObjectId
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
+from app.core import passwords
 from app.core.db import db
 from app.core.errors import DomainError, field_error
 from app.core.fields import shown
+from app.core.locks import lock
 from app.users import documents
-from app.users.documents import tidy
+from app.users.documents import email_key, tidy
+from app.users.permissions import OPERATOR, Action, require
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from app.core.errors import FieldError
     from app.core.pagination import Page, PageRequest
     from app.users.documents import User
+    from app.users.permissions import Actor
     from mongokit import Collection
 
 BATCH = 1000  # documents that an import or an export holds at a time
@@ -30,7 +34,7 @@ BATCH = 1000  # documents that an import or an export holds at a time
 # at 1000 keys, one such query took three times as long as ten of a hundred.
 _KEYS_AT_ONCE = 100
 _DUPLICATE_KEY = 11000
-_TRIES = 5  # of a change to a part of an embedded document
+_TRIES = 20  # of a change, where others change the same user at the same time
 
 
 class UserNotFound(DomainError):
@@ -55,9 +59,27 @@ class EmailTaken(DomainError):
 
 
 class UserChanged(DomainError):
-    """Others changed the same parts of the user, again and again, while this change was made."""
+    """Others changed the user, again and again, while this change was made."""
 
     title = "The user was changed by others meanwhile. Read it again, and repeat your change."
+
+
+class StaleVersion(DomainError):
+    """The user is not what the change was meant for any more."""
+
+    title = "The user was changed meanwhile: it is not the one that you have read."
+
+
+class LastAdmin(DomainError):
+    """Without this one there would be no admin."""
+
+    title = "This is the last admin. Make somebody else an admin first."
+
+
+class UsersExist(DomainError):
+    """A first admin is made only where there is no user."""
+
+    title = "There are users already. Ask an admin for an account."
 
 
 class DatabaseFailed(DomainError):
@@ -75,25 +97,34 @@ class IndexesMissing(DomainError):
 _TAKEN = field_error("email", "unique", EmailTaken.title)
 
 
-def create(values: Mapping[str, object]) -> User:
+def create(values: Mapping[str, object], *, by: Actor, password: object = None) -> User:
     """Store a new user.
 
     Args:
-        values: `name` and `email`, from outside: nothing about them is taken for granted.
+        values: `name`, `email` and the like, from outside: nothing about them is taken for granted.
+        by: Who asks.
+        password: From outside too; None for a user who can't sign in yet.
 
     Raises:
-        UserRefused: The document refuses the values, or there are others beside them.
+        NotSignedIn, NotAllowed: Who asks has no right to it.
+        UserRefused: The document refuses the values, or there are others beside them; or the
+            password breaks a rule.
         EmailTaken: Another user has the address, even one stored a moment before.
         pymongo.errors.PyMongoError: The database failed. After a lost connection the user may be
             stored or not.
 
     Example:
-        >>> create({"name": "Ada", "email": "ada@example.org"})
+        >>> create({"name": "Ada", "email": "ada@example.org"}, by=OPERATOR)
         <User 'Ada'>
     """
+    require(by, Action.CREATE)
     user, errors = _read(values)
+    if password is not None:
+        errors += passwords.problems(password, personal=personal(user))
     if errors:
         raise UserRefused(errors)
+    if isinstance(password, str):
+        user["password_hash"] = passwords.hash_of(password)
     # With an `_id` of its own the document is stored by an upsert, which can be sent twice: the
     # second time it finds its own `_id`. A repeated insert would meet itself as a duplicate.
     user["_id"] = ObjectId()
@@ -102,124 +133,197 @@ def create(values: Mapping[str, object]) -> User:
     return user
 
 
-def find(id: ObjectId) -> User:
+def create_first_admin(values: Mapping[str, object], *, password: object) -> User:
+    """Store the first user of all, an admin; who may ask for it is the door's business.
+
+    Args:
+        values: As for `create`; the role is set.
+        password: From outside.
+
+    Raises:
+        UsersExist: There is a user already; of two requests at once one gets this.
+        UserRefused: The values or the password are refused.
+        app.core.locks.Busy: Others try the same.
+
+    Example:
+        >>> create_first_admin({"name": "Ada", "email": "ada@example.org"}, password=password)
+        <User 'Ada'>
+    """
+    with lock("first admin"):
+        if not is_empty():
+            raise UsersExist
+        given = password if password is not None else ""
+        return create({**values, "role": "admin"}, by=OPERATOR, password=given)
+
+
+def is_empty() -> bool:
+    """Tell whether there is no user at all.
+
+    Example:
+        >>> is_empty()
+        False
+    """
+    return not list(_collection().find({}, ["_id"]).sort("_id", 1).limit(1))
+
+
+def find(id: ObjectId, *, by: Actor) -> User:
     """Return one user.
 
     Args:
         id: The `_id`.
+        by: Who asks.
 
     Raises:
+        NotSignedIn, NotAllowed: Who asks has no right to it.
         UserNotFound: There is none.
 
     Example:
-        >>> find(ada["_id"])
+        >>> find(ada["_id"], by=OPERATOR)
         <User 'Ada'>
     """
-    user = db.documents(documents.User).find_one({"_id": id})
+    require(by, Action.SHOW, id)
+    return _find(id)
+
+
+def find_by_email(address: str, *, by: Actor) -> User:
+    """Return the user with an e-mail address, however it is written.
+
+    Args:
+        address: The address.
+        by: Who asks.
+
+    Raises:
+        NotSignedIn, NotAllowed: Who asks has no right to it.
+        UserNotFound: There is none.
+
+    Example:
+        >>> find_by_email("ADA@example.org", by=OPERATOR)
+        <User 'Ada'>
+    """
+    require(by, Action.LIST)
+    user = db.documents(documents.User).find_one({"email_key": email_key(address.strip())})
     if user is None:
         raise UserNotFound
     return user
 
 
-def change(id: ObjectId, values: Mapping[str, object]) -> User:
+def change(
+    id: ObjectId, values: Mapping[str, object], *, by: Actor, expected: int | None = None
+) -> User:
     """Change some fields of a user; what others change meanwhile in other fields stays.
 
     Args:
         id: The `_id`.
-        values: The fields to change, from outside; none is fine.
+        values: The fields to change, from outside, as a JSON Merge Patch; none is fine.
+        by: Who asks.
+        expected: Change it only if the document's `version` is this one.
 
     Returns:
         The user as stored now.
 
     Raises:
+        NotSignedIn, NotAllowed: Who asks has no right to it.
         UserNotFound: There is none.
         UserRefused: The document refuses a value, or there are fields that nobody may set.
         EmailTaken: Another user has the address.
-        UserChanged: Others changed the same parts of the user meanwhile, several times.
+        LastAdmin: No admin would be left.
+        StaleVersion: It is of another version by now.
+        UserChanged: Others changed the user meanwhile, many times.
         pymongo.errors.PyMongoError: The database failed. After a lost connection the change may
             be made or not; it can be sent again.
 
     Example:
-        >>> change(ada["_id"], {"name": "Ada Lovelace"})
+        >>> change(ada["_id"], {"name": "Ada Lovelace"}, by=OPERATOR)
         <User 'Ada Lovelace'>
     """
-    for _ in range(_TRIES):
-        stored = _stored_parts(id, values)
-        held = _in_python(stored)
-        merged = {name: _merged(held.get(name), value) for name, value in values.items()}
+    require(by, Action.CHANGE, id)
+
+    def changed(stored: User) -> dict[str, Any]:
+        merged = {name: _merged(stored.get(name), value) for name, value in values.items()}
         user, errors = _read(merged)
         if refused := [e for e in errors if {e["path"], e["path"].partition(".")[0]} & {*values}]:
             raise UserRefused(refused)
-        changed = tidy({name: user[name] for name in merged})
-        # Not find_one_and_update, which reads the whole collection on the embedded engine; what
-        # is found afterwards has the change, and later ones too.
-        with _email_is_free():
-            if not changed or _set(id, changed, stored):
-                break
-    else:
-        raise UserChanged
-    return find(id)
+        return {name: user[name] for name in merged}
+
+    return _update(id, changed, by=by, expected=expected)
 
 
-def _stored_parts(id: ObjectId, values: Mapping[str, object]) -> dict[str, Any]:
-    """Return what is stored of the fields of which only parts are to be changed."""
-    # Declared ones: a query is made of the names, and theirs are free.
-    declared = documents.User.structure or {}
-    parts = [name for name, value in values.items() if isinstance(value, dict) and name in declared]
-    if not parts:
-        return {}
-    stored = _collection().find_one({"_id": id}, parts)
-    if stored is None:  # said before what is wrong with the parts: it depends on the others
-        raise UserNotFound
-    return {name: stored.get(name) for name in parts}
-
-
-def _in_python(stored: dict[str, Any]) -> dict[str, Any]:
-    """Return stored fields in the form that a document has them, as JSON is read into it too."""
-    make: Any = db.documents(documents.User)
-    return dict(make(stored, gen_skel=False))
-
-
-def _merged(held: Any, change: object) -> object:
-    """Return a value after a change in the sense of JSON Merge Patch (RFC 7396)."""
-    if not (isinstance(change, dict) and isinstance(held, dict)):
-        return change
-    return held | {name: _merged(held.get(name), value) for name, value in change.items()}
-
-
-def _set(id: ObjectId, changed: dict[str, Any], stored: Mapping[str, Any]) -> bool:
-    """Set fields, unless somebody else has changed one of which only a part is to be changed."""
-    users = db.documents(documents.User)
-    found = users.update_one({"_id": id, **stored}, {"$set": changed}).matched_count
-    return bool(found) or not stored
-
-
-def remove(id: ObjectId) -> None:
-    """Remove a user.
+def replace(
+    id: ObjectId, values: Mapping[str, object], *, by: Actor, expected: int | None = None
+) -> User:
+    """Give a user other fields: what is not among them gets its default, or is gone.
 
     Args:
         id: The `_id`.
+        values: All fields that clients may set, from outside.
+        by: Who asks.
+        expected: As for `change`.
+
+    Returns:
+        The user as stored now.
 
     Raises:
-        UserNotFound: There is none.
+        As `change`.
 
     Example:
-        >>> remove(ada["_id"])
+        >>> replace(ada["_id"], {"name": "Ada", "email": "ada@example.org"}, by=OPERATOR)
+        <User 'Ada'>
     """
-    if not _collection().delete_one({"_id": id}).deleted_count:
-        raise UserNotFound
+    require(by, Action.CHANGE, id)
+    cls = documents.User
+    closed = {*cls.read_only_fields, *cls.hidden_fields, "_id"}
+    user, errors = _read(values)
+    if errors:
+        raise UserRefused(errors)
+    fields = {name: user.get(name) for name in cls.structure or {} if name not in closed}
+    return _update(id, lambda _stored: fields, by=by, expected=expected)
 
 
-def listing(wanted: PageRequest) -> Page[User]:
+def remove(id: ObjectId, *, by: Actor, expected: int | None = None) -> None:
+    """Remove a user, and the user's tokens.
+
+    Args:
+        id: The `_id`.
+        by: Who asks.
+        expected: Remove it only if the document's `version` is this one.
+
+    Raises:
+        NotSignedIn, NotAllowed: Who asks has no right to it.
+        UserNotFound: There is none.
+        LastAdmin: No admin would be left.
+        StaleVersion: It is of another version by now.
+        UserChanged: Others changed the user meanwhile, many times.
+
+    Example:
+        >>> remove(ada["_id"], by=OPERATOR)
+    """
+    require(by, Action.REMOVE, id)
+    for _ in range(_TRIES):
+        user = _find(id)
+        _check_version(user, expected)
+        with _an_admin_is_left(id, needed=user.role == "admin"):
+            if _collection().delete_one({"_id": id, **_unchanged(user)}).deleted_count:
+                break
+    else:
+        raise UserChanged
+    db[documents.Token.__collection__].delete_many({"user": id})
+
+
+def listing(wanted: PageRequest, *, by: Actor) -> Page[User]:
     """Return one page of the users.
 
     Args:
         wanted: Where the page starts, how long it is, and in which order.
+        by: Who asks.
+
+    Raises:
+        NotSignedIn, NotAllowed: Who asks has no right to it.
 
     Example:
-        >>> listing(PageRequest(limit=2)).items
+        >>> listing(PageRequest(limit=2), by=OPERATOR).items
         [<User 'Ada'>, <User 'Grace'>]
     """
+    require(by, Action.LIST)
     found = (
         db.documents(documents.User)
         .find(wanted.filter())
@@ -272,7 +376,7 @@ class Outcome:
     errors: Sequence[FieldError] = ()
 
 
-def import_rows(rows: Iterable[Row], *, dry_run: bool = False) -> Iterator[Outcome]:
+def import_rows(rows: Iterable[Row], *, by: Actor, dry_run: bool = False) -> Iterator[Outcome]:
     """Store the good rows, and say of each row what became of it, in the order of the rows.
 
     A row whose e-mail address is there already (in the database, or earlier in the file) is
@@ -281,16 +385,24 @@ def import_rows(rows: Iterable[Row], *, dry_run: bool = False) -> Iterator[Outco
 
     Args:
         rows: Read as they are needed, a batch at a time; memory stays flat.
+        by: Who asks.
         dry_run: Check everything and store nothing.
 
     Raises:
+        NotSignedIn, NotAllowed: Who asks has no right to it. Nothing is read or stored.
         IndexesMissing: Nothing is stored.
         DatabaseFailed: The rest is not stored; the batch under way may be, in part.
 
     Example:
-        >>> [o.result for o in import_rows([Row(2, {"name": "Ada", "email": "ada@example.org"})])]
+        >>> rows = [Row(2, {"name": "Ada", "email": "ada@example.org"})]
+        >>> [outcome.result for outcome in import_rows(rows, by=OPERATOR)]
         ['stored']
     """
+    require(by, Action.IMPORT)
+    return _import(rows, dry_run=dry_run)
+
+
+def _import(rows: Iterable[Row], *, dry_run: bool) -> Iterator[Outcome]:
     with _database_errors():
         if any(
             index.startswith(f"{documents.User.__collection__}.") for index in db.missing_indexes()
@@ -303,16 +415,25 @@ def import_rows(rows: Iterable[Row], *, dry_run: bool = False) -> Iterator[Outco
                 yield from _import_batch(batch, rehearsal if dry_run else None)
 
 
-def export_rows() -> Iterator[dict[str, Any]]:
-    """Yield every user, in the order of their making: what clients see, in JSON form.
+def export_rows(*, by: Actor) -> Iterator[dict[str, Any]]:
+    """Return every user, in the order of their making: what clients see, in JSON form.
+
+    Args:
+        by: Who asks.
 
     Raises:
-        DatabaseFailed: The rest can't be read.
+        NotSignedIn, NotAllowed: Who asks has no right to it.
+        DatabaseFailed: The rest can't be read; raised on the way.
 
     Example:
-        >>> [row["name"] for row in export_rows()]
+        >>> [row["name"] for row in export_rows(by=OPERATOR)]
         ['Ada', 'Grace']
     """
+    require(by, Action.EXPORT)
+    return _export()
+
+
+def _export() -> Iterator[dict[str, Any]]:
     users = db.documents(documents.User)
     with _database_errors():
         # One query for all: on the embedded engine each sorted one reads the whole collection.
@@ -322,16 +443,21 @@ def export_rows() -> Iterator[dict[str, Any]]:
             yield row
 
 
-def estimate() -> int:
+def estimate(*, by: Actor) -> int:
     """Return about how many users there are, for a progress bar.
 
+    Args:
+        by: Who asks.
+
     Raises:
+        NotSignedIn, NotAllowed: Who asks has no right to it.
         DatabaseFailed: The database can't say.
 
     Example:
-        >>> estimate()
+        >>> estimate(by=OPERATOR)
         2
     """
+    require(by, Action.EXPORT)
     with _database_errors():
         return _collection().estimated_document_count()
 
@@ -429,6 +555,90 @@ def _stored(keys: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 def _collection() -> Collection:
     return db[documents.User.__collection__]
+
+
+def _find(id: ObjectId) -> User:
+    user = db.documents(documents.User).find_one({"_id": id})
+    if user is None:
+        raise UserNotFound
+    return user
+
+
+def _update(
+    id: ObjectId,
+    changed: Callable[[User], dict[str, Any]],
+    *,
+    by: Actor,
+    expected: int | None = None,
+) -> User:
+    """Set fields that are worked out from the stored ones, again if others were quicker.
+
+    Not find_one_and_update, which reads the whole collection on the embedded engine.
+    """
+    users = db.documents(documents.User)
+    for _ in range(_TRIES):
+        stored = _find(id)
+        _check_version(stored, expected)
+        fields = tidy(changed(stored))
+        fields = {name: value for name, value in fields.items() if stored.get(name) != value}
+        role = stored.get("role", "member")
+        if fields.get("role", role) != role:
+            require(by, Action.CHANGE_ROLE, id)
+        if not fields:
+            return stored
+        demoted = role == "admin" and fields.get("role", role) != role
+        with _an_admin_is_left(id, needed=demoted), _email_is_free():
+            wanted = {"_id": id, **_unchanged(stored)}
+            if users.update_one(wanted, {"$set": fields}).matched_count:
+                dict.update(stored, fields)
+                stored["version"] = (stored.get("version") or 0) + 1
+                return stored
+    raise UserChanged
+
+
+def _unchanged(user: User) -> dict[str, Any]:
+    """Return what finds a user only if nobody has changed it since it was read."""
+    return {"version": user.get("version"), "role": user.get("role")}
+
+
+def _check_version(user: User, expected: int | None) -> None:
+    if expected is not None and expected != (user.get("version") or 0):
+        raise StaleVersion
+
+
+@contextmanager
+def _an_admin_is_left(id: ObjectId, *, needed: bool) -> Iterator[None]:
+    """Run the block only if there is another admin; one such block at a time, on all nodes."""
+    if not needed:
+        yield
+        return
+    with lock("admins"):
+        others = _collection().find({"role": "admin", "_id": {"$ne": id}}, ["_id"])
+        if not list(others.sort("_id", 1).limit(1)):
+            raise LastAdmin
+        yield
+
+
+def _merged(held: Any, change: object) -> object:
+    """Return a value after a change in the sense of JSON Merge Patch (RFC 7396)."""
+    if not (isinstance(change, dict) and isinstance(held, dict)):
+        return change
+    return held | {name: _merged(held.get(name), value) for name, value in change.items()}
+
+
+def personal(user: Mapping[str, Any]) -> list[object]:
+    """Return what must not be a user's password.
+
+    Args:
+        user: The user.
+
+    Example:
+        >>> personal(ada)
+        ['Ada', 'ada@example.org', 'ada']
+    """
+    email = user.get("email")
+    local = email.partition("@")[0] if isinstance(email, str) else None
+    return [user.get("name"), email, local]
 
 
 def _read(values: Mapping[str, object], *more_open: str) -> tuple[User, list[FieldError]]:

@@ -380,7 +380,7 @@ def _expected_defaults(of: Callable[[str], object]) -> dict[str, str]:
 
 def test_example_file_lists_every_variable_with_its_default() -> None:
     text = (ROOT / ".env.example").read_text(encoding="utf-8")
-    listed = dict(re.findall(r"^#?([A-Z_]+)=(.*)$", text, re.MULTILINE))
+    listed = dict(re.findall(r"^#?([A-Z0-9_]+)=(.*)$", text, re.MULTILINE))
     defaults = _expected_defaults(lambda name: getattr(Config, name))
 
     assert set(listed) == {*defaults, "APP_ENV", "INSTANCE_PATH"}
@@ -391,7 +391,7 @@ def test_example_file_lists_every_variable_with_its_default() -> None:
 
 def test_example_file_gives_every_variable_a_comment() -> None:
     text = (ROOT / ".env.example").read_text(encoding="utf-8")
-    paragraphs = [p for p in text.split("\n\n") if re.search(r"^#?[A-Z_]+=", p, re.MULTILINE)]
+    paragraphs = [p for p in text.split("\n\n") if re.search(r"^#?[A-Z0-9_]+=", p, re.MULTILINE)]
 
     assert paragraphs
     assert all(p.startswith("# ") for p in paragraphs)
@@ -399,7 +399,7 @@ def test_example_file_gives_every_variable_a_comment() -> None:
 
 def test_documentation_lists_every_variable_with_its_defaults() -> None:
     text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| `([A-Z_]+)` \|([^|]*)\|([^|]*)\|", text, re.MULTILINE)
+    rows = re.findall(r"^\| `([A-Z0-9_]+)` \|([^|]*)\|([^|]*)\|", text, re.MULTILINE)
     listed = {variable: default.strip(" `") for variable, default, _ in rows}
     served = {variable: cell.strip() for variable, _, cell in rows if cell.strip().startswith("`")}
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 ADA = {"name": "Ada", "email": "ada@example.org"}
 UNKNOWN = "65f0c0ffee65f0c0ffee65f0"
+TOKEN = "mk_0000000000000000000000000000000000000000" + "24Ns4i"  # of the right form
 NOBODY = "mongodb://127.0.0.1:1/"  # reserved, and refused at once
 
 
@@ -100,7 +101,8 @@ def test_description_is_openapi(app: Flask) -> None:
     validate(description)
     assert description["openapi"] == "3.1.1"
     assert set(description["components"]["schemas"]) == {
-        *("User", "UserCreate", "UserUpdate", "UserPage", "Problem"),
+        *("User", "UserCreate", "UserUpdate", "UserReplace", "UserPage", "Problem"),
+        *("Credentials", "NewToken", "TokenList", "NewPassword"),
     }
 
 
@@ -124,9 +126,9 @@ def test_schemas_are_the_documents_own_with_the_id_that_clients_see(app: Flask) 
     schemas = described(app)["components"]["schemas"]
 
     assert next(iter(schemas["User"]["properties"])) == "id"
-    assert set(schemas["User"]["properties"]) == {"id", "name", "email", "created"}
+    assert set(schemas["User"]["properties"]) == {"id", "name", "email", "role", "created"}
     assert schemas["User"]["properties"]["id"]["pattern"] == "^[0-9a-fA-F]{24}$"
-    assert set(schemas["UserCreate"]["properties"]) == {"name", "email"}
+    assert set(schemas["UserCreate"]["properties"]) == {"name", "email", "role", "password"}
     assert schemas["UserCreate"]["required"] == ["name", "email"]
     assert schemas["UserCreate"]["properties"]["name"]["maxLength"] == 50
     assert "required" not in schemas["UserUpdate"]
@@ -167,10 +169,10 @@ def test_every_example_is_valid(app: Flask) -> None:
     ],
 )
 def test_errors_are_answered_as_they_are_shown(
-    make_app: AppMaker, operation: str, method: str, path: str, sent: dict[str, Any]
+    api: FlaskClient, operation: str, method: str, path: str, sent: dict[str, Any]
 ) -> None:
-    app = make_app(MAX_CONTENT_LENGTH=1000)
-    client = app.test_client()
+    app, client = api.application, api
+    app.config["MAX_CONTENT_LENGTH"] = 1000
     client.post("/api/users", json=ADA)
 
     answer = client.open(path, method=method, **sent)
@@ -182,7 +184,7 @@ def test_errors_are_answered_as_they_are_shown(
 def test_unavailable_database_is_answered_as_it_is_shown(make_app: AppMaker) -> None:
     app = make_app(MONGODB_URI=NOBODY, MONGODB_REQUEST_TIMEOUT_MS=100)
 
-    answer = app.test_client().get("/api/users")
+    answer = app.test_client().get("/api/users", headers={"Authorization": f"Bearer {TOKEN}"})
 
     assert answer.status_code == 503
     assert [answer.json] == examples(described(app), "usersListing", 503)
@@ -190,13 +192,14 @@ def test_unavailable_database_is_answered_as_it_is_shown(make_app: AppMaker) -> 
 
 
 def test_unforeseen_error_is_answered_as_it_is_shown(
-    make_app: AppMaker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    api: FlaskClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    app = make_app(TESTING=False)
+    app = api.application
+    app.config["TESTING"] = False
     monkeypatch.setattr(services, "listing", None)
 
     with caplog.at_level(logging.CRITICAL):
-        answer = app.test_client().get("/api/users")
+        answer = api.get("/api/users")
 
     assert answer.status_code == 500
     assert [answer.json] == examples(described(app), "usersListing", 500)
@@ -211,8 +214,9 @@ def test_class_is_looked_up_when_the_description_is_asked_for(
 
     validate(description)
     assert set(description["components"]["schemas"]) == {
-        *("Person", "PersonCreate", "PersonUpdate", "PersonPage", "Problem"),
-        *("Address", "AddressCreate", "AddressUpdate"),
+        *("Person", "PersonCreate", "PersonUpdate", "PersonReplace", "PersonPage", "Problem"),
+        *("Address", "AddressCreate", "AddressUpdate", "AddressReplace"),
+        *("Credentials", "NewToken", "TokenList", "NewPassword"),
     }
     created = description["components"]["schemas"]["PersonCreate"]["properties"]["address"]
     assert created["$ref"] == "#/components/schemas/AddressCreate"

@@ -132,9 +132,9 @@ def test_doubled_slash_is_no_other_name_of_an_address(client: FlaskClient, path:
     ],
 )
 def test_answer_names_a_type_if_it_has_content_or_would_have(
-    client: FlaskClient, method: str, path: str, mimetype: str | None
+    api: FlaskClient, method: str, path: str, mimetype: str | None
 ) -> None:
-    assert client.open(path, method=method).mimetype == mimetype
+    assert api.open(path, method=method).mimetype == mimetype
 
 
 def test_api_grants_no_preflight(client: FlaskClient) -> None:

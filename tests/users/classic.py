@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from app.users.documents import email_address, not_blank, printable, tidy
-from mongokit import Document, utcnow
+from mongokit import IS, Document, utcnow
 from mongokit.validators import max_length
 
 
@@ -20,13 +20,26 @@ class User(Document):
         name: The name, in any script.
         email: The e-mail address, as its owner writes it, since mail goes there.
         email_key: What the address is compared by; made anew at each save, unique.
+        role: What the user may do.
+        password_hash: The password's argon2id hash; None for who can't sign in.
+        epoch: How often the user was signed out everywhere.
+        version: How often the document was stored or changed.
         created: When the user was added.
     """
 
     __collection__ = "users"
-    structure = {"name": str, "email": str, "email_key": str, "created": datetime}
+    structure = {
+        "name": str,
+        "email": str,
+        "email_key": str,
+        "role": IS("member", "admin"),
+        "password_hash": str,
+        "epoch": int,
+        "version": int,
+        "created": datetime,
+    }
     required_fields = ["name", "email", "created"]
-    default_values = {"created": utcnow}
+    default_values = {"role": "member", "epoch": 0, "version": 0, "created": utcnow}
     validators = {
         "name": [max_length(50), not_blank, printable],
         "email": [max_length(120), not_blank, email_address],
@@ -34,8 +47,9 @@ class User(Document):
     field_titles = {"email": "E-mail", "created": "Added"}
     field_examples = {"name": ["Ada Lovelace"], "email": ["ada@example.org"]}
     read_only_fields = ["created"]
-    hidden_fields = ["email_key"]
-    indexes = [{"fields": "email_key", "unique": True}]
+    hidden_fields = ["email_key", "password_hash", "epoch", "version"]
+    version_field = "version"
+    indexes = [{"fields": "email_key", "unique": True}, {"fields": ["role", "_id"]}]
     use_dot_notation = True
 
     def save(self, *args: Any, **kwargs: Any) -> None:

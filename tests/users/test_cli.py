@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from app.core.db import db
 from app.users import cli, documents, files, services
+from app.users.permissions import OPERATOR
 from benchmarks import people
 from mongokit import Embedded, field
 
@@ -93,7 +94,7 @@ def test_same_import_again_stores_nothing_and_says_so(
 def test_dry_run_checks_everything_and_stores_nothing(
     run: Callable[..., Result], tmp_path: Path
 ) -> None:
-    services.create({"name": "Grace\nHopper", "email": "grace@example.org"})
+    services.create({"name": "Grace\nHopper", "email": "grace@example.org"}, by=OPERATOR)
 
     result = run("import", write(tmp_path / "people.csv", CSV), "--dry-run")
 
@@ -225,7 +226,7 @@ def test_export_imports_again_as_the_same_users(
     run: Callable[..., Result], tmp_path: Path, format: str, extension: str
 ) -> None:
     run("import", write(tmp_path / "people.csv", CSV))
-    before = list(services.export_rows())
+    before = list(services.export_rows(by=OPERATOR))
 
     to_file = run("export", tmp_path / f"out{extension}")
     to_stdout = run("export", "--format", format)
@@ -235,18 +236,18 @@ def test_export_imports_again_as_the_same_users(
     assert (to_file.exit_code, to_file.stdout, to_stdout.exit_code) == (0, "", 0)
     assert to_stdout.stdout_bytes == (tmp_path / f"out{extension}").read_bytes()
     assert (again.exit_code, again.stdout) == (0, "2 stored, 0 already there, 0 refused\n")
-    assert list(services.export_rows()) == before
+    assert list(services.export_rows(by=OPERATOR)) == before
 
 
 def test_export_of_nothing_is_a_header(run: Callable[..., Result]) -> None:
-    assert run("export").stdout_bytes == b"name,email,created\r\n"
+    assert run("export").stdout_bytes == b"name,email,role,created\r\n"
     assert run("export", "--format", "ndjson").stdout_bytes == b""
 
 
 def test_export_that_fails_leaves_the_older_file_and_no_other(
     run: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    services.create({"name": "Ada", "email": "ada@example.org"})
+    services.create({"name": "Ada", "email": "ada@example.org"}, by=OPERATOR)
     folder = tmp_path / "out"
     folder.mkdir()
     file = write(folder / "people.csv", "older")
@@ -429,6 +430,7 @@ def test_columns_of_an_embedded_document_have_dotted_names(
         {
             "name": "Ada",
             "email": "ada@example.org",
+            "role": "member",
             "created": "",
             "age": "36",
             "tags": '["a", "b"]',
@@ -438,6 +440,7 @@ def test_columns_of_an_embedded_document_have_dotted_names(
         {
             "name": "Eva",
             "email": "eva@example.org",
+            "role": "member",
             "created": "",
             "age": "",
             "tags": "[]",

@@ -16,6 +16,7 @@ from app.core.errors import DomainError
 from app.core.pagination import PageRequest
 from app.users import documents, services
 from app.users.files import format_time
+from app.users.permissions import OPERATOR
 from app.users.services import EmailTaken, Row, UserNotFound, UserRefused
 from mongokit import Embedded
 
@@ -49,16 +50,18 @@ def in_threads(app: Flask, calls: list[Callable[[], object]]) -> list[object]:
 
 
 def test_created_user_is_found_as_it_was_returned() -> None:
-    made = services.create({"name": " Ada ", "email": "Ada@EXAMPLE.org"})
+    made = services.create({"name": " Ada ", "email": "Ada@EXAMPLE.org"}, by=OPERATOR)
 
-    found = services.find(made["_id"])
+    found = services.find(made["_id"], by=OPERATOR)
     assert found == made
     assert (found.name, found.email) == ("Ada", "Ada@example.org")
 
 
 def test_refused_user_is_not_stored_and_every_reason_is_told() -> None:
     with pytest.raises(UserRefused) as caught:
-        services.create({"name": "n" * 51, "emial": "ada@example.org", "created": "today"})
+        services.create(
+            {"name": "n" * 51, "emial": "ada@example.org", "created": "today"}, by=OPERATOR
+        )
 
     assert [(e["path"], e["rule"]) for e in caught.value.errors] == [
         ("emial", "unknown"),
@@ -71,10 +74,10 @@ def test_refused_user_is_not_stored_and_every_reason_is_told() -> None:
 
 @pytest.mark.parametrize("email", ["ada@example.org", "ADA@example.ORG", " ada@example.org "])
 def test_email_is_taken_in_any_spelling(email: str) -> None:
-    services.create(ADA)
+    services.create(ADA, by=OPERATOR)
 
     with pytest.raises(EmailTaken) as caught:
-        services.create({"name": "Eve", "email": email})
+        services.create({"name": "Eve", "email": email}, by=OPERATOR)
 
     assert [(e["path"], e["rule"]) for e in caught.value.errors] == [("email", "unique")]
     assert [user["name"] for user in stored()] == ["Ada"]
@@ -84,7 +87,11 @@ def test_of_many_who_want_one_email_at_once_exactly_one_gets_it(app: Flask) -> N
     wanted = [f"user{number % 20}@example.org" for number in range(160)]
 
     results = in_threads(
-        app, [partial(services.create, {"name": "Ada", "email": email}) for email in wanted]
+        app,
+        [
+            partial(services.create, {"name": "Ada", "email": email}, by=OPERATOR)
+            for email in wanted
+        ],
     )
 
     assert sum(isinstance(result, documents.User) for result in results) == 20
@@ -94,7 +101,7 @@ def test_of_many_who_want_one_email_at_once_exactly_one_gets_it(app: Flask) -> N
 
 
 def test_create_sent_twice_by_the_driver_makes_one_user_and_no_error() -> None:
-    user = services.create(ADA)
+    user = services.create(ADA, by=OPERATOR)
 
     user.save()  # the same command again, as after an answer that got lost
 
@@ -103,10 +110,10 @@ def test_create_sent_twice_by_the_driver_makes_one_user_and_no_error() -> None:
 
 def test_unknown_id_is_user_not_found() -> None:
     for call in (
-        lambda: services.find(ObjectId()),
-        lambda: services.change(ObjectId(), {"name": "Ada"}),
-        lambda: services.change(ObjectId(), {}),
-        lambda: services.remove(ObjectId()),
+        lambda: services.find(ObjectId(), by=OPERATOR),
+        lambda: services.change(ObjectId(), {"name": "Ada"}, by=OPERATOR),
+        lambda: services.change(ObjectId(), {}, by=OPERATOR),
+        lambda: services.remove(ObjectId(), by=OPERATOR),
     ):
         with pytest.raises(UserNotFound):
             call()
@@ -114,20 +121,23 @@ def test_unknown_id_is_user_not_found() -> None:
 
 
 def test_change_leaves_the_other_fields_alone() -> None:
-    ada = services.create(ADA)
+    ada = services.create(ADA, by=OPERATOR)
 
-    changed = services.change(ada["_id"], {"name": " Ada Lovelace "})
+    changed = services.change(ada["_id"], {"name": " Ada Lovelace "}, by=OPERATOR)
 
-    assert changed == ada | {"name": "Ada Lovelace"}
-    assert services.find(ada["_id"]) == changed
+    assert changed == ada | {"name": "Ada Lovelace", "version": 2}
+    assert services.find(ada["_id"], by=OPERATOR) == changed
 
 
 def test_changes_of_two_fields_at_once_are_both_there(app: Flask) -> None:
-    ids = [services.create({"name": "Ada", "email": f"{n}@example.org"})["_id"] for n in range(20)]
+    ids = [
+        services.create({"name": "Ada", "email": f"{n}@example.org"}, by=OPERATOR)["_id"]
+        for n in range(20)
+    ]
 
     changes = [(_id, {"name": "Grace"}) for _id in ids]
     changes += [(_id, {"email": f"new{n}@example.org"}) for n, _id in enumerate(ids)]
-    in_threads(app, [partial(services.change, *change) for change in changes])
+    in_threads(app, [partial(services.change, *change, by=OPERATOR) for change in changes])
 
     assert [(user["name"], user["email"]) for user in stored()] == [
         ("Grace", f"new{n}@example.org") for n in range(20)
@@ -137,34 +147,37 @@ def test_changes_of_two_fields_at_once_are_both_there(app: Flask) -> None:
 def test_change_keeps_what_the_declaration_does_not_know() -> None:
     _id = db["users"].insert_one({"name": "Ada", "email": "ada@example.org", "age": 36}).inserted_id
 
-    changed = services.change(_id, {"name": "Grace"})
+    changed = services.change(_id, {"name": "Grace"}, by=OPERATOR)
 
     assert changed["age"] == 36
 
 
 def test_change_of_the_email_moves_the_key_and_frees_the_old_one() -> None:
-    ada = services.create(ADA)
+    ada = services.create(ADA, by=OPERATOR)
 
-    services.change(ada["_id"], {"email": "LOVELACE@example.org"})
+    services.change(ada["_id"], {"email": "LOVELACE@example.org"}, by=OPERATOR)
 
-    services.create({"name": "Another", "email": "ada@example.org"})
+    services.create({"name": "Another", "email": "ada@example.org"}, by=OPERATOR)
     with pytest.raises(EmailTaken):
-        services.create({"name": "Another", "email": "lovelace@example.org"})
+        services.create({"name": "Another", "email": "lovelace@example.org"}, by=OPERATOR)
 
 
 def test_change_to_the_email_of_another_is_refused_and_changes_nothing() -> None:
-    ada, grace = services.create(ADA), services.create(GRACE)
+    ada, grace = services.create(ADA, by=OPERATOR), services.create(GRACE, by=OPERATOR)
 
     with pytest.raises(EmailTaken):
-        services.change(grace["_id"], {"name": "Eve", "email": "ADA@example.org"})
+        services.change(grace["_id"], {"name": "Eve", "email": "ADA@example.org"}, by=OPERATOR)
 
-    assert [services.find(user["_id"]) for user in (ada, grace)] == [ada, grace]
+    assert [services.find(user["_id"], by=OPERATOR) for user in (ada, grace)] == [ada, grace]
 
 
 def test_change_to_another_spelling_of_ones_own_email_is_fine() -> None:
-    ada = services.create(ADA)
+    ada = services.create(ADA, by=OPERATOR)
 
-    assert services.change(ada["_id"], {"email": "ADA@example.org"}).email == "ADA@example.org"
+    assert (
+        services.change(ada["_id"], {"email": "ADA@example.org"}, by=OPERATOR).email
+        == "ADA@example.org"
+    )
 
 
 @pytest.mark.parametrize(
@@ -182,31 +195,33 @@ def test_change_to_another_spelling_of_ones_own_email_is_fine() -> None:
     ],
 )
 def test_refused_change_changes_nothing(values: dict[str, object], refusal: object) -> None:
-    ada = services.create(ADA)
+    ada = services.create(ADA, by=OPERATOR)
 
     with pytest.raises(UserRefused) as caught:
-        services.change(ada["_id"], values)
+        services.change(ada["_id"], values, by=OPERATOR)
 
     assert [(e["path"], e["rule"]) for e in caught.value.errors] == [refusal]
-    assert services.find(ada["_id"]) == ada
+    assert services.find(ada["_id"], by=OPERATOR) == ada
 
 
 def test_removed_user_is_gone_and_the_email_is_free() -> None:
-    ada = services.create(ADA)
+    ada = services.create(ADA, by=OPERATOR)
 
-    services.remove(ada["_id"])
+    services.remove(ada["_id"], by=OPERATOR)
 
     with pytest.raises(UserNotFound):
-        services.find(ada["_id"])
-    assert services.create(ADA)["_id"] != ada["_id"]
+        services.find(ada["_id"], by=OPERATOR)
+    assert services.create(ADA, by=OPERATOR)["_id"] != ada["_id"]
 
 
 def test_listing_goes_through_all_users_in_both_orders() -> None:
-    made = [services.create({"name": "Ada", "email": f"{n}@example.org"}) for n in range(5)]
+    made = [
+        services.create({"name": "Ada", "email": f"{n}@example.org"}, by=OPERATOR) for n in range(5)
+    ]
 
-    first = services.listing(PageRequest(3))
-    second = services.listing(PageRequest(3, after=made[2]["_id"]))
-    newest = services.listing(PageRequest(2, newest_first=True))
+    first = services.listing(PageRequest(3), by=OPERATOR)
+    second = services.listing(PageRequest(3, after=made[2]["_id"]), by=OPERATOR)
+    newest = services.listing(PageRequest(2, newest_first=True), by=OPERATOR)
 
     assert first.items + second.items == made
     assert second.next is None
@@ -221,7 +236,7 @@ def rows(*people: tuple[str, str]) -> list[Row]:
 
 @pytest.mark.parametrize("dry_run", [False, True])
 def test_import_says_of_each_row_what_became_of_it(dry_run: bool) -> None:
-    services.create(ADA)
+    services.create(ADA, by=OPERATOR)
 
     outcomes = services.import_rows(
         [
@@ -236,6 +251,7 @@ def test_import_says_of_each_row_what_became_of_it(dry_run: bool) -> None:
             Row(8, {"name": "Ada", "email": "a@b.org", "age": 36}),
         ],
         dry_run=dry_run,
+        by=OPERATOR,
     )
 
     assert [(o.row.line, o.result, [e["rule"] for e in o.errors]) for o in outcomes] == [
@@ -255,7 +271,7 @@ def test_import_sees_doubles_across_batches(dry_run: bool, monkeypatch: pytest.M
     monkeypatch.setattr(services, "BATCH", 2)
     people = [("Ada", f"{n % 4}@example.org") for n in range(12)]
 
-    results = [o.result for o in services.import_rows(rows(*people), dry_run=dry_run)]
+    results = [o.result for o in services.import_rows(rows(*people), dry_run=dry_run, by=OPERATOR)]
 
     assert results == ["stored"] * 4 + ["present"] * 8
 
@@ -263,7 +279,7 @@ def test_import_sees_doubles_across_batches(dry_run: bool, monkeypatch: pytest.M
 def test_imports_of_one_file_at_once_store_each_user_once(app: Flask) -> None:
     people = rows(*((f"Ada {n}", f"{n}@example.org") for n in range(300)))
 
-    results = in_threads(app, [lambda: list(services.import_rows(people))] * 4)
+    results = in_threads(app, [lambda: list(services.import_rows(people, by=OPERATOR))] * 4)
 
     found = [outcome.result for outcomes in results for outcome in outcomes]  # type: ignore[attr-defined]
     assert (found.count("stored"), found.count("present")) == (300, 900)
@@ -274,7 +290,7 @@ def test_import_without_the_unique_index_is_refused(app: Flask) -> None:
     db["users"].drop_indexes()
 
     with pytest.raises(services.IndexesMissing, match="flask db sync"):
-        list(services.import_rows(rows(("Ada", "ada@example.org"))))
+        list(services.import_rows(rows(("Ada", "ada@example.org")), by=OPERATOR))
 
     assert stored() == []
 
@@ -288,17 +304,22 @@ def test_import_reads_rows_as_it_goes() -> None:
             taken += 1
             yield Row(taken, {"name": "Ada", "email": f"{taken}@example.org"})
 
-    outcomes = services.import_rows(endless(), dry_run=True)
+    outcomes = services.import_rows(endless(), dry_run=True, by=OPERATOR)
     assert next(outcomes).result == "stored"
 
     assert taken == services.BATCH
 
 
 def test_export_is_in_the_order_of_making_and_shows_no_key() -> None:
-    made = [services.create(values) for values in (GRACE, ADA)]
+    made = [services.create(values, by=OPERATOR) for values in (GRACE, ADA)]
 
-    assert list(services.export_rows()) == [
-        {"name": user.name, "email": user.email, "created": format_time(user.created)}
+    assert list(services.export_rows(by=OPERATOR)) == [
+        {
+            "name": user.name,
+            "email": user.email,
+            "role": "member",
+            "created": format_time(user.created),
+        }
         for user in made
     ]
 
@@ -306,7 +327,9 @@ def test_export_is_in_the_order_of_making_and_shows_no_key() -> None:
 def test_export_has_users_from_before_the_declaration() -> None:
     db["users"].insert_one({"name": "Old"})
 
-    assert list(services.export_rows()) == [{"name": "Old", "email": None, "created": None}]
+    assert list(services.export_rows(by=OPERATOR)) == [
+        {"name": "Old", "email": None, "role": "member", "created": None}
+    ]
 
 
 class Home(Embedded):
@@ -322,7 +345,7 @@ class Housed(documents.User):
 def housed(declared_as: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """A user with an embedded document."""
     monkeypatch.setattr(documents, "User", Housed)
-    return services.create({**ADA, "home": {"street": "1", "city": "London"}})
+    return services.create({**ADA, "home": {"street": "1", "city": "London"}}, by=OPERATOR)
 
 
 @pytest.mark.parametrize(
@@ -337,7 +360,7 @@ def housed(declared_as: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 def test_part_of_an_embedded_document_is_merged(
     housed: dict[str, Any], change: dict[str, Any], home: object
 ) -> None:
-    changed = services.change(housed["_id"], change)
+    changed = services.change(housed["_id"], change, by=OPERATOR)
 
     assert changed["home"] == home
     assert stored()[0]["home"] == home
@@ -358,10 +381,10 @@ def test_part_beside_values_that_are_stored_in_another_form_is_merged(
 ) -> None:
     monkeypatch.setattr(documents, "User", Engaged)
     contract = {"title": "A", "price": "9.90", "since": "2026-01-02"}
-    made = services.create({**ADA, "contract": contract})
+    made = services.create({**ADA, "contract": contract}, by=OPERATOR)
 
-    services.change(made["_id"], {"contract": {"title": "B"}})
-    changed = services.change(made["_id"], {"contract": {"since": "2026-02-03"}})
+    services.change(made["_id"], {"contract": {"title": "B"}}, by=OPERATOR)
+    changed = services.change(made["_id"], {"contract": {"since": "2026-02-03"}}, by=OPERATOR)
 
     assert changed["contract"] == {
         "title": "B",
@@ -372,7 +395,7 @@ def test_part_beside_values_that_are_stored_in_another_form_is_merged(
 
 def test_refused_part_of_an_embedded_document_is_named_by_its_path(housed: dict[str, Any]) -> None:
     with pytest.raises(UserRefused) as caught:
-        services.change(housed["_id"], {"home": {"city": 3, "x": 1}})
+        services.change(housed["_id"], {"home": {"city": 3, "x": 1}}, by=OPERATOR)
 
     assert [error["path"] for error in caught.value.errors] == ["home.x", "home.city"]
     assert stored()[0]["home"] == {"street": "1", "city": "London"}
@@ -386,7 +409,7 @@ def test_parts_of_an_embedded_document_changed_at_once_all_stay(
     def change_until_done(part: dict[str, Any]) -> None:
         while True:
             try:
-                services.change(housed["_id"], part)
+                services.change(housed["_id"], part, by=OPERATOR)
             except services.UserChanged:
                 continue
             return

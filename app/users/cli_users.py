@@ -1,0 +1,325 @@
+"""The terminal's door to single users and their tokens: `flask users list`, `create`, ….
+
+What was asked for goes to standard output, everything about it to standard error. Exit status 0:
+done; 1: refused, and why; 2: called wrongly; 3: there is no such user or token; 4: the database did
+not do it. `--json` prints for programs what the API would answer.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+from bson import ObjectId
+from flask import current_app
+
+from app.core.embedded import EngineError
+from app.core.errors import DatabaseError, DomainError
+from app.core.fields import Field, at, fields_of, shown
+from app.core.pagination import MAXIMUM_LIMIT, PageRequest
+from app.users import documents, services, signing_in, tokens
+from app.users.cli import commands, printable
+from app.users.permissions import OPERATOR, SCOPES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from app.users.documents import Token, User
+
+__all__ = ["commands"]  # those of `cli` and those below
+
+REFUSED, NOT_FOUND, FAILED = 1, 3, 4  # exit statuses; 2 is click's
+
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+_password_option = click.option(
+    "--password-stdin",
+    is_flag=True,
+    help="Read the password from the first line of standard input.",
+)
+
+
+def _settable(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command an option for each further field of a user, by `--set FIELD=VALUE`."""
+    return click.option(
+        "--set",
+        "more",
+        multiple=True,
+        metavar="FIELD=VALUE",
+        help="Another field, one that you have declared: --set phone=123. May be repeated.",
+    )(command)
+
+
+@commands.command("list")
+@click.option("--limit", type=click.IntRange(1, MAXIMUM_LIMIT), default=20, show_default=True,
+              help="How many at most.")  # fmt: skip
+@click.option("--after", help="The token of the page, which the page before it printed.")
+@_json_option
+def list_users(limit: int, after: str | None, as_json: bool) -> None:
+    r"""Print one page of the users.
+
+    \b
+    Example:
+      flask users list --limit 50
+    """
+    args = {"limit": str(limit)} | ({"after": after} if after is not None else {})
+    with _errors_for_people():
+        try:
+            wanted = PageRequest.from_args(args)
+        except Exception as error:
+            raise click.BadParameter("is no token of ours", param_hint="--after") from error
+        page = services.listing(wanted, by=OPERATOR)
+    if as_json:
+        items = [shown(user) for user in page.items]
+        _print_json({"items": items, "next": page.next})
+        return
+    for user in page.items:
+        click.echo(_line(user))
+    if page.next is not None:
+        click.echo(f"more: --after {page.next}", err=True)
+
+
+@commands.command("show")
+@click.argument("user")
+@_json_option
+def show(user: str, as_json: bool) -> None:
+    r"""Print a user, named by id or by e-mail address.
+
+    \b
+    Example:
+      flask users show ada@example.org
+    """
+    with _errors_for_people():
+        _print_user(_find(user), as_json=as_json)
+
+
+@commands.command("create")
+@click.option("--email", required=True, help="The e-mail address.")
+@click.option("--name", required=True, help="The name.")
+@click.option("--role", type=click.Choice(["member", "admin"]), default="member",
+              show_default=True, help="What the user may do.")  # fmt: skip
+@_settable
+@_password_option
+@_json_option
+def create(
+    email: str, name: str, role: str, more: tuple[str, ...], password_stdin: bool, as_json: bool
+) -> None:
+    r"""Add a user; without a password the user can't sign in yet.
+
+    \b
+    Example:
+      flask users create --email ada@example.org --name Ada
+    """
+    values = {"name": name, "email": email, "role": role, **_fields(more)}
+    password = _password(from_stdin=password_stdin, ask=False)
+    with _errors_for_people():
+        _print_user(services.create(values, by=OPERATOR, password=password), as_json=as_json)
+
+
+@commands.command("create-admin")
+@click.option("--email", required=True, help="The e-mail address.")
+@click.option("--name", required=True, help="The name.")
+@_password_option
+@_json_option
+def create_admin(email: str, name: str, password_stdin: bool, as_json: bool) -> None:
+    r"""Add an admin, the first one too; asks for the password where there is a terminal.
+
+    \b
+    Example:
+      flask users create-admin --email ada@example.org --name Ada
+    """
+    values = {"name": name, "email": email, "role": "admin"}
+    password = _password(from_stdin=password_stdin, ask=True)
+    with _errors_for_people():
+        _print_user(services.create(values, by=OPERATOR, password=password), as_json=as_json)
+
+
+@commands.command("edit")
+@click.argument("user")
+@click.option("--email", help="The e-mail address.")
+@click.option("--name", help="The name.")
+@click.option("--role", type=click.Choice(["member", "admin"]), help="What the user may do.")
+@_settable
+@_password_option
+@_json_option
+def edit(
+    user: str,
+    email: str | None,
+    name: str | None,
+    role: str | None,
+    more: tuple[str, ...],
+    password_stdin: bool,
+    as_json: bool,
+) -> None:
+    r"""Change a user, named by id or by e-mail address; a new password ends the user's sessions.
+
+    \b
+    Example:
+      flask users edit ada@example.org --name "Ada Lovelace"
+    """
+    given = {"name": name, "email": email, "role": role}
+    values = {key: value for key, value in given.items() if value is not None} | _fields(more)
+    password = _password(from_stdin=password_stdin, ask=False)
+    if not values and password is None:
+        raise click.UsageError("say what to change: --name, --email, --role, --set, a password")
+    with _errors_for_people():
+        found = _find(user)
+        if password is not None:
+            found = signing_in.set_password(found["_id"], password, by=OPERATOR)
+        if values:
+            found = services.change(found["_id"], values, by=OPERATOR)
+        _print_user(found, as_json=as_json)
+
+
+@commands.command("delete")
+@click.argument("user")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_json_option
+def delete(user: str, yes: bool, as_json: bool) -> None:
+    r"""Remove a user, named by id or by e-mail address, and the user's tokens.
+
+    \b
+    Example:
+      flask users delete ada@example.org --yes
+    """
+    with _errors_for_people():
+        found = _find(user)
+        if not yes:
+            click.confirm(f"Remove {_line(found)}?", abort=True, err=True)
+        services.remove(found["_id"], by=OPERATOR)
+        _print_user(found, as_json=as_json)
+
+
+@commands.command("token")
+@click.argument("user")
+@click.option("--expires", default="90d", show_default=True,
+              help="How long it is good for, such as 12h, 90d, 2w, 1y; or never.")  # fmt: skip
+@click.option("--name", default="terminal", show_default=True, help="What it is for.")
+@click.option("--scope", "scopes", multiple=True, type=click.Choice(SCOPES), default=SCOPES,
+              show_default=True, help="What it may do; may be repeated.")  # fmt: skip
+@_json_option
+def token(user: str, expires: str, name: str, scopes: tuple[str, ...], as_json: bool) -> None:
+    r"""Make a token for a user and print its secret, this once.
+
+    \b
+    Example:
+      flask users token ada@example.org --expires 90d --name CI
+    """
+    values = {"name": name, "scopes": list(scopes), "expires_in": expires}
+    with _errors_for_people():
+        made, secret = tokens.create(_find(user)["_id"], values, by=OPERATOR)
+    if as_json:
+        _print_json({**shown(made), "token": secret})
+        return
+    click.echo(secret)
+    click.echo("It is shown this once. Send it as: Authorization: Bearer …", err=True)
+
+
+@commands.command("tokens")
+@click.argument("user")
+@click.option("--revoke", metavar="ID", help="End the token with this id.")
+@_json_option
+def list_tokens(user: str, revoke: str | None, as_json: bool) -> None:
+    r"""Print the tokens of a user, the newest first, or revoke one.
+
+    \b
+    Example:
+      flask users tokens ada@example.org --revoke 65f0c0ffee65f0c0ffee65f0
+    """
+    if revoke is not None and not ObjectId.is_valid(revoke):
+        raise click.BadParameter("must be 24 hexadecimal digits", param_hint="--revoke")
+    with _errors_for_people():
+        owner = _find(user)["_id"]
+        found = tokens.listing(owner, by=OPERATOR)
+        if revoke is not None:
+            found = [each for each in found if each["_id"] == ObjectId(revoke)]
+            if not found:
+                raise tokens.TokenNotFound
+            tokens.revoke(found[0]["_id"], by=OPERATOR)
+    if as_json:
+        _print_json({"items": [shown(each) for each in found]})
+        return
+    for each in found:
+        click.echo(_token_line(each))
+
+
+def _find(user: str) -> User:
+    if ObjectId.is_valid(user):
+        return services.find(ObjectId(user), by=OPERATOR)
+    return services.find_by_email(user, by=OPERATOR)
+
+
+def _fields(more: tuple[str, ...]) -> dict[str, object]:
+    declared = {field.path: field for field in fields_of(documents.User)}
+    values: dict[str, object] = {}
+    for pair in more:
+        path, equals, text = pair.partition("=")
+        if not equals:
+            raise click.BadParameter("must be FIELD=VALUE", param_hint="--set")
+        values[path] = declared[path].read(text) if path in declared else text
+    return values
+
+
+def _password(*, from_stdin: bool, ask: bool) -> str | None:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    if not ask:
+        return None
+    if not sys.stdin.isatty():
+        raise click.UsageError("there is no terminal to ask for the password: --password-stdin")
+    password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    return password
+
+
+def _print_user(user: User, *, as_json: bool) -> None:
+    if as_json:
+        _print_json(shown(user))
+        return
+    values = shown(user)
+    click.echo(f"id: {values['id']}")
+    for field in fields_of(documents.User):
+        click.echo(f"{field.path}: {printable(Field.write(at(values, field.path)))}")
+
+
+def _line(user: User) -> str:
+    parts = (str(user["_id"]), user.get("role"), user.get("email"), user.get("name"))
+    return "\t".join(printable(str(part if part is not None else "")) for part in parts)
+
+
+def _token_line(token: Token) -> str:
+    values = shown(token)
+    ends, used = values["expires"] or "never", values["last_used"] or "never"
+    return printable(
+        f"{values['id']} {values['hint']}… {token.name}: {', '.join(token.scopes)};"
+        f" ends {ends}, last used {used}"
+    )
+
+
+def _print_json(value: object) -> None:
+    click.echo(json.dumps(json.loads(current_app.json.dumps(value)), ensure_ascii=False))
+
+
+@contextmanager
+def _errors_for_people() -> Iterator[None]:
+    """End the command with a sentence for each thing that is wrong, and its exit status."""
+    try:
+        yield
+    except (services.UserNotFound, tokens.TokenNotFound) as error:
+        raise _Failure(error.title, NOT_FOUND) from error
+    except DomainError as error:
+        reasons = [f"{each['path']}: {each['message']}" for each in error.errors if each["path"]]
+        reasons += [each["message"] for each in error.errors if not each["path"]]
+        raise _Failure("\n  ".join([error.title, *reasons]), REFUSED) from error
+    except (DatabaseError, EngineError) as error:
+        text = str(error) if isinstance(error, EngineError) else "The database did not do it."
+        raise _Failure(text, FAILED) from error
+
+
+class _Failure(click.ClickException):
+    """Ends the command with one text and one status."""
+
+    def __init__(self, text: str, status: int) -> None:
+        super().__init__("\n".join(map(printable, text.split("\n"))))
+        self.exit_code = status  # type: ignore[misc]
