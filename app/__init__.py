@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from app import users
-from app.core import api_docs, db, errors, health, limits, logging, passwords, security
+from app.core import (
+    api_docs,
+    cors,
+    db,
+    errors,
+    health,
+    limits,
+    logging,
+    operations,
+    passwords,
+    security,
+)
 from app.core import config as settings
 from app.core.json import OrjsonProvider
 
@@ -41,7 +52,9 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     logging.init_app(app)
     errors.init_app(app)
     db.init_app(app)
+    cors.init_app(app)
     security.init_app(app)
+    operations.init_app(app)
     passwords.init_app(app)
     limits.init_app(app)
     app.register_blueprint(health.blueprint)

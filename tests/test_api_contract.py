@@ -19,8 +19,9 @@ from bson import ObjectId
 from hypothesis import strategies as st
 from schemathesis.engine import events, from_schema
 
+from app.core import page_tokens
 from app.core.db import db
-from app.core.pagination import TOKEN_FORMAT, make_token
+from app.core.page_tokens import TOKEN_FORMAT, Anchor, mark_of
 from app.users import documents, services, tokens
 from app.users.permissions import OPERATOR
 from mongokit import Document, Embedded, field, validators
@@ -35,12 +36,20 @@ EXAMPLES = 30  # random requests of each kind to each operation
 # Chance seldom finds the address of another, and never what is wrong with the service or the
 # database, nor a tag, a password or a token that is right; and who asks is an admin. Tests of their
 # own bring these about.
-NOT_BROUGHT_ABOUT = {304, 401, 403, 409, 412, 413, 429, 500, 503}
+NOT_BROUGHT_ABOUT = {304, 401, 403, 406, 409, 412, 413, 429, 500, 503}
 SELDOM = {"tokensCreate": {201}, "tokensRevoke": {204}, "usersReplace": {422}}
+
+# Why arguments may be refused of which each is right: two don't go together, or a token is of
+# another order. OpenAPI has no words for that.
+TOGETHER = {"cursor", "search"}
 
 schemathesis.openapi.format(
     TOKEN_FORMAT,
-    st.binary(min_size=12, max_size=12).map(lambda digits: make_token(ObjectId(digits))),
+    st.binary(min_size=12, max_size=12).map(
+        lambda digits: page_tokens.write(
+            mark_of("created None"), [Anchor(0, ObjectId(digits), b"page")]
+        )
+    ),
 )
 
 
@@ -58,6 +67,8 @@ class Person(Document):
     name: Annotated[str, validators.pattern("^[A-Za-z]{1,50}$")]
     email: Annotated[str, validators.pattern("^[a-z0-9]{1,20}@[a-z]{1,20}[.]org$")]
     email_key: str | None = field(default=None, hidden=True)
+    name_key: str = field(default="", hidden=True)
+    shared: int = field(default=0, hidden=True)
     # Were it optional, a patch could be right or wrong by what is stored: whether it makes a part
     # of an address or a part of the whole.
     address: Address
@@ -162,6 +173,10 @@ def _collect(
         for check in checks:
             if check.failure_info is not None:
                 case, answer = recorder.cases[key].value, recorder.interactions[key].response
+                if check.name == "positive_data_acceptance" and answer.status_code == 400:
+                    rules = {error["rule"] for error in answer.json()["errors"]}
+                    if rules <= TOGETHER:
+                        continue
                 failures[check.name, case.operation.label] = (
                     f"{check.name}: {check.failure_info.failure.message}\n"
                     f"{case.method} {case.formatted_path} {case.query} {case.body!r}\n"

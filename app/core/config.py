@@ -64,6 +64,7 @@ class Config:
     MAX_CONTENT_LENGTH: int = 1024 * 1024
     SESSION_COOKIE_SECURE: bool = False
     PERMANENT_SESSION_LIFETIME: int = 7 * 24 * 60 * 60
+    CORS_ORIGINS: str = ""
     READY_TIMEOUT_MS: int = 2_000
 
     ARGON2_TIME_COST: int = 3
@@ -125,6 +126,10 @@ _BOOLEANS |= {"0": False, "false": False, "no": False, "off": False}
 # Flask's own command reads these; they are no settings of the application.
 _OF_THE_COMMAND = ("APP", "ENV_FILE", "SKIP_DOTENV")
 _POSITIVE = ("_MS", "_LIFETIME", "_COST", "_PARALLELISM", "MAX_CONTENT_LENGTH")  # how they end
+# HTML Living Standard, 7.1.1, "serialization of an origin"; the usual port is left out there.
+_ORIGIN = re.compile(
+    r"(?:https://(?!.*:443$)|http://(?!.*:80$))(?:[a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::[1-9]\d{0,4})?"
+)
 _SRV = "mongodb+srv://"
 _PLACEHOLDERS = ("change", "secret", "placeholder", "example", "password", "replace", "insert")
 
@@ -248,6 +253,29 @@ def parse_address(uri: str) -> dict[str, Any]:
     return parsed
 
 
+def parse_origins(text: str) -> tuple[str, ...]:
+    """Return the origins of a list, each as browsers send it.
+
+    Args:
+        text: Origins, such as `https://app.example`, separated by commas; or `*` for any.
+
+    Raises:
+        ValueError: One of them is no origin.
+
+    Example:
+        >>> parse_origins("https://app.example, http://localhost:3000")
+        ('https://app.example', 'http://localhost:3000')
+    """
+    origins = tuple(origin.strip() for origin in text.split(",") if origin.strip())
+    if any(not _ORIGIN.fullmatch(origin) for origin in origins) and origins != ("*",):
+        raise ValueError(
+            "must be origins, separated by commas, in the form that browsers send: scheme and host"
+            " in lower case, a port if it is not the usual one, nothing else, as in"
+            " https://app.example; or * alone"
+        )
+    return origins
+
+
 def _is_bare(name: str) -> bool:
     return name == "SECRET_KEY" or name.startswith("MONGODB_")
 
@@ -347,6 +375,10 @@ def _check(merged: dict[str, Any], problems: list[str]) -> None:
             parse_limit(merged[name])
         except ValueError:
             problems.append(f"{name} must be like 10 per 15 minutes")
+    try:
+        parse_origins(merged["CORS_ORIGINS"])
+    except ValueError as error:
+        problems.append(f"CORS_ORIGINS {error}")
     named: str | None = None
     if uri := merged["MONGODB_URI"]:
         try:

@@ -54,7 +54,7 @@ class Field:
 
     Example:
         >>> [field.path for field in fields_of(User)]
-        ['name', 'email', 'created']
+        ['name', 'email', 'role', 'created']
     """
 
     path: str
@@ -164,7 +164,7 @@ def fields_of(document_class: Any) -> tuple[Field, ...]:
 
     Example:
         >>> [field.title for field in fields_of(User)]
-        ['Name', 'E-mail', 'Added']
+        ['Name', 'E-mail', 'Role', 'Added']
     """
     return _fields_of(document_class, document_class.__mongokit__)
 
@@ -216,6 +216,21 @@ def _walk(
         )
 
 
+def names_shown(document_class: Any) -> list[str]:
+    """Return the names of what clients see of a document of a class: what `shown` returns.
+
+    Args:
+        document_class: The class.
+
+    Example:
+        >>> names_shown(User)
+        ['id', 'name', 'email', 'role', 'created']
+    """
+    hidden = document_class.hidden_fields
+    names = (name for name in document_class.structure or {} if name not in hidden)
+    return ["id", *(name for name in names if not name.startswith("_"))]
+
+
 def shown(document: Any) -> dict[str, Any]:
     """Return what clients see of a document, in JSON form, with its id first as `id`.
 
@@ -227,15 +242,11 @@ def shown(document: Any) -> dict[str, Any]:
 
     Example:
         >>> list(shown(user))
-        ['id', 'name', 'email', 'created']
+        ['id', 'name', 'email', 'role', 'created']
     """
     cls = type(document)
     form = document.json_form(mode="read")
-    names = [
-        name
-        for name in cls.structure or {}
-        if name not in cls.hidden_fields and not name.startswith("_")
-    ]
+    _, *names = names_shown(cls)
     if lacking := [name for name in names if name not in form]:
         defaults = {name: cls.default_values.get(name) for name in lacking}
         given = {name: value for name, value in defaults.items() if not callable(value)}

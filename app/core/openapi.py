@@ -89,9 +89,15 @@ _CONDITIONS: dict[str, list[dict[str, Any]]] = {
     "patch": [_IF_MATCH],
     "delete": [_IF_MATCH],
 }
+_LINK = {
+    "description": "The first page, the next and the one before (RFC 8288): first, next, prev.",
+    "schema": {"type": "string"},
+    "required": True,
+}
 _DESCRIPTION = """\
 JSON in UTF-8, both ways. Every error is answered as `application/problem+json` (RFC 9457), also
 those that no operation lists: 404 where there is no such address, 405 where it has no such method.
+An argument in the query that an operation does not list, or one given twice, is a 400.
 
 Each answer carries an `X-Request-ID`, the one of the request if it had one; logs name it.\
 """
@@ -157,7 +163,7 @@ class _Description:
             _parameter(name, _schema_of(converter), **{"in": "path", "required": True})
             for name, converter in arguments.items()
         ]
-        for name, schema in (said.query.parameters if said.query else {}).items():
+        for name, schema in (said.query.parameters() if said.query else {}).items():
             parameters.append(_parameter(name, schema, **{"in": "query"}))
         if said.is_conditional:
             parameters += _CONDITIONS[method]
@@ -223,7 +229,8 @@ class _Description:
             return name
         self._classes[name] = document
         if mode == "page":
-            item = self._schema(content.resource.read)
+            item = f"{document.__name__}Item"
+            self._spec.components.schema(item, self._item(content.resource.read, item))
             self._spec.components.schema(name, page_schema({"$ref": _SCHEMAS + item}))
             return name
         where = f"{_SCHEMAS}{{name}}{_SUFFIXES[mode]}"
@@ -241,6 +248,11 @@ class _Description:
                 self._spec.components.schema(each, component)
         return name
 
+    def _item(self, content: Content, title: str) -> dict[str, Any]:
+        """Return the schema of what a page holds: clients may ask for some of the fields only."""
+        whole = self._schemas[self._schema(content)]
+        return {key: value for key, value in whole.items() if key != "required"} | {"title": title}
+
     def _answer(
         self, rule: Rule, status: HTTPStatus, content: Answer | tuple[Described, ...] | None
     ) -> dict[str, Any]:
@@ -252,6 +264,8 @@ class _Description:
             answer["content"] = {one.media_type: self._content(one) for one in each}
             return answer
         answer["content"] = {"application/json": self._content(content)}
+        if content.mode == "page":
+            answer["headers"] = {"Link": _LINK}
         if status is HTTPStatus.CREATED:
             where = {"type": "string", "format": "uri-reference"}
             answer["headers"] = {
@@ -327,7 +341,9 @@ def _schema_of(converter: BaseConverter) -> dict[str, Any]:
 def _parameter(name: str, schema: Mapping[str, Any], **where: Any) -> dict[str, Any]:
     """Return a parameter object; what its schema says of it in words stands beside the schema."""
     rest = dict(schema)
-    words = {word: rest.pop(word) for word in ("description",) if word in rest}
+    words: dict[str, Any] = {word: rest.pop(word) for word in ("description",) if word in rest}
+    if rest.get("type") == "array":
+        words |= {"style": "form", "explode": False}  # separated by commas: no name comes twice
     return {"name": name, **where, **words, "schema": rest}
 
 

@@ -8,18 +8,27 @@
 
 What follows from the rest is not said again: arguments of the path come from the URL, their
 refusals and those of a body from the method, the status of a domain error from the door's
-`errors.answer`.
+`errors.answer`. What a view says is also kept: of its query every argument that it does not name,
+or that comes twice, is refused, and so is a client that takes no JSON.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+
+from flask import current_app, request
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.exceptions import NotAcceptable
+
+from app.core.errors import PROBLEM_JSON, MalformedRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from http import HTTPStatus
+
+    from flask import Flask
 
     from app.core.errors import DomainError
     from mongokit import Document
@@ -29,20 +38,23 @@ Mode = Literal["create", "update", "replace", "read", "page"]
 
 V = TypeVar("V", bound="Callable[..., Any]")
 _ATTRIBUTE = "__operation__"
+_ANSWERED = ("application/json", PROBLEM_JSON)
 
 
 class Query(Protocol):
     """Arguments of a query: what they may be, and what reads them.
 
-    Attributes:
-        parameters: JSON Schema by name; its `description` is the argument's.
-
     Example:
-        >>> PageRequest.parameters["limit"]["maximum"]
+        >>> PageRequest.parameters()["limit"]["maximum"]
         100
     """
 
-    parameters: ClassVar[Mapping[str, Mapping[str, Any]]]
+    @classmethod
+    def parameters(cls) -> Mapping[str, Mapping[str, Any]]:
+        """Return JSON Schema by name; its `description` is the argument's.
+
+        The items of an array are separated by commas.
+        """
 
     @classmethod
     def from_args(cls, args: Mapping[str, str]) -> object:
@@ -206,3 +218,69 @@ def operation_of(view: Callable[..., Any]) -> Operation | None:
     """
     found = getattr(view, _ATTRIBUTE, None)
     return found if isinstance(found, Operation) else None
+
+
+def init_app(app: Flask) -> None:
+    """Refuse arguments that no view of the API has said to take, and clients that take no JSON.
+
+    Args:
+        app: The application; views added later are included.
+
+    Example:
+        >>> init_app(app)  # doctest: +SKIP
+    """
+    app.before_request(_check_request)
+
+
+def unknown_argument(name: str) -> MalformedRequest:
+    """Return the refusal of an argument that the operation does not take.
+
+    Args:
+        name: The argument's name.
+
+    Example:
+        >>> raise unknown_argument("limti")
+        Traceback (most recent call last):
+        app.core.errors.MalformedRequest: 400 Bad Request: limti is not an argument of this ...
+    """
+    return MalformedRequest(name, "unknown", f"{name} is not an argument of this operation")
+
+
+def not_acceptable() -> NotAcceptable:
+    """Return the refusal of a client that takes nothing of what the API answers.
+
+    Example:
+        >>> raise not_acceptable()
+        Traceback (most recent call last):
+        werkzeug.exceptions.NotAcceptable: 406 Not Acceptable: The answer is application/json: ...
+    """
+    return NotAcceptable("The answer is application/json: let Accept admit it, or leave it out.")
+
+
+def _check_request() -> None:
+    # No endpoint: there is no such address, or it does not have the method. OPTIONS does nothing.
+    if request.endpoint is None or request.method == "OPTIONS":
+        return
+    said = operation_of(current_app.view_functions[request.endpoint])
+    if said is None:
+        return
+    if not _accepts_answers():
+        raise not_acceptable()
+    known = said.query.parameters() if said.query else {}
+    for name, values in request.args.lists():
+        if name not in known:
+            raise unknown_argument(name)
+        if len(values) > 1:
+            raise MalformedRequest(name, "repeated", f"{name} can be given once only")
+
+
+def _accepts_answers() -> bool:
+    """Tell whether the client takes one of the types that the API answers, whatever its parameters.
+
+    RFC 9110, 12.5.1: without the header anything will do.
+    """
+    accepted = request.accept_mimetypes
+    if not accepted:
+        return True
+    plain = MIMEAccept([(kind.partition(";")[0].strip(), q) for kind, q in accepted])
+    return any(plain.quality(kind) > 0 for kind in _ANSWERED)

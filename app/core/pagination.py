@@ -1,35 +1,32 @@
-"""Keyset pages in the order of `_id`: page 50,000 costs what page 1 does, and nothing is counted.
+"""Keyset pages: page 50,000 costs what page 1 does, and nothing is counted or skipped.
 
-A token names the document that a page starts after, or ends before. It is opaque to clients:
-versioned and checked, so that a cut or altered one is a 400 and never a wrong page. It grants
-nothing, since any client may read from any place; so it needs no signature and survives a change
-of `SECRET_KEY`.
+A page starts at a place in an `Order`, the key of a document, that its token leads to. It costs one
+command to find the place, where the key is not the `_id`, and one for each run of the order, all of
+them bounded by the length of the page. docs/decisions/listing.md says why.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from urllib.parse import urlencode
 
 from bson import ObjectId
 
+from app.core import page_tokens
 from app.core.errors import MalformedRequest
+from app.core.page_tokens import TOKEN_FORMAT, Anchor, check_of, mark_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Sequence
+
+    from app.core.runs import Order
 
 DEFAULT_LIMIT = 20
 MAXIMUM_LIMIT = 100
-TOKEN_FORMAT = "page-token"  # noqa: S105 - the format that schemas name
-_VERSION = b"\x01"
-_CHECK_BYTES = 5  # with the version and the ObjectId 18 bytes: 24 characters, no padding
-
-D = TypeVar("D", bound="Mapping[str, Any]")
+D = TypeVar("D", bound=Mapping[str, Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,53 +47,63 @@ class Page(Generic[D]):
     next: str | None
     previous: str | None = None
 
+    def links(self, url: str, arguments: Mapping[str, str]) -> str:
+        """Return the `Link` header (RFC 8288): the first page, and the neighbours that there are.
+
+        Args:
+            url: Where the list is, without a query.
+            arguments: The query of this page; what does not say where it is stays as it is.
+
+        Example:
+            >>> Page([], "abc").links("/api/users", {"limit": "5"})
+            '</api/users?limit=5>; rel="first", </api/users?limit=5&after=abc>; rel="next"'
+        """
+        kept = {name: arguments[name] for name in arguments if name not in ("after", "before")}
+        places: list[tuple[str, dict[str, str]]] = [("first", {})]
+        if self.previous is not None:
+            places.append(("prev", {"before": self.previous}))
+        if self.next is not None:
+            places.append(("next", {"after": self.next}))
+        targets = [(rel, urlencode(kept | place)) for rel, place in places]
+        return ", ".join(
+            f'<{url}{"?" if query else ""}{query}>; rel="{rel}"' for rel, query in targets
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
     """Which page is wanted.
 
     Attributes:
-        parameters: The arguments that the API tells of, as JSON Schema.
         limit: How many documents at most, from 1 to 100.
-        after: The `_id` that the page comes after, or None for the first page.
-        before: The `_id` that the page comes before; only one of the two is set.
-        newest_first: Whether the order is that of descending `_id`.
+        after: The token that the page comes after, or None for the first page.
+        before: The token that the page comes before; only one of the two is set.
 
     Example:
         >>> wanted = PageRequest.from_args(request.args)
-        >>> found = users.find(wanted.filter()).sort(wanted.sort()).limit(wanted.limit + 1)
-        >>> wanted.page(found)  # doctest: +SKIP
+        >>> wanted.read(users.find, Order("created", (Run(),)))  # doctest: +SKIP
     """
 
-    parameters: ClassVar[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
-        {
-            "limit": {
-                "type": "integer",
-                "minimum": 1,
-                "maximum": MAXIMUM_LIMIT,
-                "default": DEFAULT_LIMIT,
-                "description": f"How many at most, from 1 to {MAXIMUM_LIMIT}.",
-            },
-            "after": {
-                "type": "string",
-                "format": TOKEN_FORMAT,
-                "description": "The token of the page, which the page before it has in `next`.",
-            },
-        }
-    )
-
     limit: int = DEFAULT_LIMIT
-    after: ObjectId | None = None
-    before: ObjectId | None = None
-    newest_first: bool = False
+    after: page_tokens.Token | None = None
+    before: page_tokens.Token | None = None
 
     @classmethod
-    def from_args(cls, args: Mapping[str, str], *, newest_first: bool = False) -> PageRequest:
+    def parameters(cls) -> Mapping[str, Mapping[str, Any]]:
+        """Return the arguments that the API tells of, as JSON Schema.
+
+        Example:
+            >>> list(PageRequest.parameters())
+            ['limit', 'after', 'before']
+        """
+        return _PARAMETERS
+
+    @classmethod
+    def from_args(cls, args: Mapping[str, str]) -> PageRequest:
         """Read `limit`, `after` and `before` from the arguments of a request.
 
         Args:
             args: The query of the URL, `request.args`.
-            newest_first: Whether the order is that of descending `_id`.
 
         Raises:
             MalformedRequest: `limit` is no number from 1 to 100, `after` or `before` no token of
@@ -110,75 +117,110 @@ class PageRequest:
             raise MalformedRequest("before", "cursor", "before can't be given beside after")
         return cls(
             _read_limit(args["limit"]) if "limit" in args else DEFAULT_LIMIT,
-            _read_token("after", args["after"]) if "after" in args else None,
-            _read_token("before", args["before"]) if "before" in args else None,
-            newest_first,
+            page_tokens.read("after", args["after"]) if "after" in args else None,
+            page_tokens.read("before", args["before"]) if "before" in args else None,
         )
 
-    @property
-    def _ascending(self) -> bool:
-        """Whether the query reads upwards: a page before a place is read from there, backwards."""
-        return self.newest_first == (self.before is not None)
-
-    def filter(self) -> dict[str, Any]:
-        """Return the filter that finds what comes after, or before, the token.
-
-        Example:
-            >>> PageRequest().filter()
-            {}
-        """
-        place = self.before or self.after
-        return {} if place is None else {"_id": {"$gt" if self._ascending else "$lt": place}}
-
-    def sort(self) -> list[tuple[str, int]]:
-        """Return the order of the query; `page` turns it round where need be.
-
-        Example:
-            >>> PageRequest().sort()
-            [('_id', 1)]
-        """
-        return [("_id", 1 if self._ascending else -1)]
-
-    def page(self, found: Iterable[D]) -> Page[D]:
-        """Return the page of what was found.
+    def read(self, find: Callable[..., Any], order: Order) -> Page[Any]:
+        """Read the page.
 
         Args:
-            found: Documents that match `filter()`, in the order of `sort()`; ask for `limit + 1`
-                of them: the one too many tells that there is a further page.
+            find: The `find` of a collection, or of its documents.
+            order: What is listed. An index has to serve each run: the fields of `equal`, then the
+                key.
+
+        Raises:
+            MalformedRequest: The token is of another order, or nothing is left of its place.
 
         Example:
-            >>> PageRequest(limit=1).page([{"_id": ObjectId()}]).next is None
-            True
+            >>> PageRequest(limit=2).read(users.find, Order("created", (Run(),))).items
+            [<User 'Ada'>, <User 'Grace'>]
         """
-        items = list(islice(found, self.limit + 1))
-        has_more = len(items) > self.limit
-        del items[self.limit :]
-        if not items:
-            return Page(items, None)
-        if self.before is None:
+        start = self._start(find, order)
+        forwards = self.before is None
+        found: list[tuple[int, Any]] = []  # with the number of the run
+        first = start[0] if start else 0
+        # Backwards there is always a place to begin at.
+        for number in range(first, len(order.runs)) if forwards else range(first, -1, -1):
+            run = order.runs[number]
+            upwards = run.descending != forwards
+            place = start[1] if start and number == first else None
+            rest = self.limit + 1 - len(found)  # the one too many tells of a further page
+            cursor = find(run.filter(place, upwards=upwards)).sort(run.key, 1 if upwards else -1)
+            found += [(number, document) for document in cursor.limit(rest)]
+            if len(found) > self.limit:
+                break
+        has_more = len(found) > self.limit
+        del found[self.limit :]
+        if forwards:
             has_next, has_previous = has_more, self.after is not None
         else:
-            items.reverse()
+            found.reverse()
             has_next, has_previous = True, has_more
         return Page(
-            items,
-            make_token(items[-1]["_id"]) if has_next else None,
-            make_token(items[0]["_id"]) if has_previous else None,
+            [document for _, document in found],
+            _token(order, found[::-1], self.after) if found and has_next else None,
+            _token(order, found, self.before) if found and has_previous else None,
+        )
+
+    def _start(self, find: Callable[..., Any], order: Order) -> tuple[int, Any] | None:
+        """Return the run and the key that the page comes after or before, None for the beginning.
+
+        Of the token's documents the nearest one counts that still stands where it stood. What stood
+        between it and the page is gone from there, so nothing is shown twice or left out.
+        """
+        name, token = ("after", self.after) if self.before is None else ("before", self.before)
+        if token is None:
+            return None
+        if token.order != mark_of(order.name) or any(
+            anchor.run >= len(order.runs) for anchor in token.anchors
+        ):
+            raise MalformedRequest(
+                name, "cursor", f"{name} must be a token of the same list, in the same order"
+            )
+        nearest = token.anchors[0]
+        if order.runs[nearest.run].key == "_id":
+            return nearest.run, nearest.id  # a place even when the document is gone
+        keys = sorted({order.runs[anchor.run].key for anchor in token.anchors})
+        ids = [anchor.id for anchor in token.anchors]
+        stored = {each["_id"]: each for each in find({"_id": {"$in": ids}}, keys).limit(len(ids))}
+        for anchor in token.anchors:
+            run = order.runs[anchor.run]
+            place = stored.get(anchor.id, {}).get(run.key)
+            if run.holds(place) and check_of(place) == anchor.check:
+                return anchor.run, place
+        raise MalformedRequest(
+            name,
+            "cursor",
+            f"what stood at the place of {name} is gone, or stands elsewhere: begin again without"
+            f" {name}",
         )
 
 
-def make_token(last: ObjectId) -> str:
-    """Return the token of the pages beside this `_id`: 24 characters, safe in a URL.
-
-    Args:
-        last: The `_id` of a page's last document, or of its first for the page before it.
-
-    Example:
-        >>> make_token(ObjectId("65f0c0ffee65f0c0ffee65f0"))[:8]
-        'AWXwwP_u'
-    """
-    content = _VERSION + last.binary
-    return base64.urlsafe_b64encode(content + _check_of(content)).decode()
+_PARAMETERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "limit": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": MAXIMUM_LIMIT,
+            "default": DEFAULT_LIMIT,
+            "description": f"How many at most, from 1 to {MAXIMUM_LIMIT}.",
+        },
+        "after": {
+            "type": "string",
+            "format": TOKEN_FORMAT,
+            "description": "The token of the page, which the page before it has in `next`.",
+        },
+        "before": {
+            "type": "string",
+            "format": TOKEN_FORMAT,
+            "description": (
+                "The token of the page, which the page after it has in `previous`. Not beside"
+                " `after`."
+            ),
+        },
+    }
+)
 
 
 def page_schema(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -189,27 +231,48 @@ def page_schema(item: Mapping[str, Any]) -> dict[str, Any]:
 
     Example:
         >>> page_schema({"type": "string"})["required"]
-        ['items', 'next']
+        ['items', 'next', 'previous']
     """
-    following = {
+    example = Anchor(0, ObjectId("65f0c0ffee65f0c0ffee65f0"), b"page")
+    token = {
         "type": ["string", "null"],
         "format": TOKEN_FORMAT,
-        "description": "The token of the next page, for `after`; null on the last one.",
-        "examples": [make_token(ObjectId("65f0c0ffee65f0c0ffee65f0"))],
+        "examples": [page_tokens.write(mark_of("example"), [example])],
+    }
+    words = {
+        "next": "The token of the next page, for `after`; null on the last one.",
+        "previous": "The token of the page before, for `before`; null on the first one.",
     }
     return {
         "type": "object",
         "properties": {
             "items": {"type": "array", "maxItems": MAXIMUM_LIMIT, "items": item},
-            "next": following,
+            **{name: token | {"description": text} for name, text in words.items()},
         },
-        "required": ["items", "next"],
+        "required": ["items", *words],
         "additionalProperties": False,
     }
 
 
-def _check_of(content: bytes) -> bytes:
-    return hashlib.blake2b(content, digest_size=_CHECK_BYTES, person=b"app page token").digest()
+def _token(
+    order: Order, nearest: Sequence[tuple[int, Any]], earlier: page_tokens.Token | None
+) -> str:
+    """Return the token of an edge of a page.
+
+    Args:
+        order: The order.
+        nearest: The page's documents, from this edge on.
+        earlier: The token at the page's other edge: what a short page lacks, it has.
+    """
+    anchors = [
+        Anchor(number, document["_id"], check_of(document[order.runs[number].key]))
+        for number, document in nearest[: page_tokens.MOST_ANCHORS]
+    ]
+    if order.runs[anchors[0].run].key == "_id":
+        del anchors[1:]  # one is enough: it is a place by itself
+    elif earlier is not None:
+        anchors += earlier.anchors
+    return page_tokens.write(mark_of(order.name), anchors)
 
 
 def _read_limit(text: str) -> int:
@@ -220,17 +283,3 @@ def _read_limit(text: str) -> int:
     if not 1 <= limit <= MAXIMUM_LIMIT:
         raise MalformedRequest("limit", "range", f"limit must be from 1 to {MAXIMUM_LIMIT}")
     return limit
-
-
-def _read_token(name: str, token: str) -> ObjectId:
-    refusal = MalformedRequest(
-        name, "cursor", f"{name} must be the token of an earlier page, unchanged"
-    )
-    try:
-        read = base64.b64decode(token.encode("ascii"), altchars=b"-_", validate=True)
-    except (UnicodeEncodeError, binascii.Error) as error:
-        raise refusal from error
-    content, check = read[:-_CHECK_BYTES], read[-_CHECK_BYTES:]
-    if content[:1] != _VERSION or len(content) != 13 or check != _check_of(content):
-        raise refusal
-    return ObjectId(content[1:])

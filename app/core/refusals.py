@@ -12,7 +12,7 @@ from werkzeug.exceptions import (
     RequestEntityTooLarge,
 )
 
-from app.core import errors, preconditions, security
+from app.core import errors, operations, preconditions, security
 from app.core.operations import Content
 
 if TYPE_CHECKING:
@@ -54,11 +54,13 @@ PROBLEM = {
     "required": ["type", "title", "status", "detail", "errors"],
 }
 _SHARED = {
+    HTTPStatus.NOT_ACCEPTABLE: ("NotAcceptable", "The client takes no JSON."),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("TooLarge", "The body is too large."),
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ("UnsupportedType", "The body is not sent as JSON."),
     HTTPStatus.INTERNAL_SERVER_ERROR: ("Failed", "Something went wrong here."),
     HTTPStatus.SERVICE_UNAVAILABLE: ("Unavailable", "The database does not answer."),
 }
+_OF_A_BODY = (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
 _RETRY_AFTER = {
     "description": "Seconds after which to try again.",
     "schema": {"type": "integer"},
@@ -74,7 +76,7 @@ def shared() -> dict[str, dict[str, Any]]:
 
     Example:
         >>> sorted(shared())
-        ['Failed', 'TooLarge', 'Unavailable', 'UnsupportedType']
+        ['Failed', 'NotAcceptable', 'TooLarge', 'Unavailable', 'UnsupportedType']
     """
     return {
         name: _response(status, {name: (text, _details_of(status))})
@@ -125,7 +127,7 @@ def refusals_of(
     return own | {
         status: name
         for status, (name, _) in _SHARED.items()
-        if takes_body or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        if takes_body or status not in _OF_A_BODY
     }
 
 
@@ -142,7 +144,7 @@ def _malformed(
         except ValueError:
             continue  # no such address then: 404
     if query := operation.query:
-        for name in query.parameters:
+        for name in query.parameters():
             try:
                 query.from_args({name: ""})
             except BadRequest as error:
@@ -153,6 +155,7 @@ def _malformed(
         found["body"] = errors.malformed_json()
     if operation.is_conditional and changes:
         found["If-Match"] = preconditions.failed()
+    found["argument"] = operations.unknown_argument("unknown")
     return found
 
 
@@ -178,6 +181,11 @@ def _details_of(status: HTTPStatus) -> dict[str, Any]:
     """Return what one of the shared refusals is answered with."""
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
         return errors.problem_details(status, errors.UNAVAILABLE)
-    raised = (RequestEntityTooLarge(), security.unsupported_type(), InternalServerError())
+    raised = (
+        operations.not_acceptable(),
+        RequestEntityTooLarge(),
+        security.unsupported_type(),
+        InternalServerError(),
+    )
     error = next(each for each in raised if each.code == status)
     return errors.problem_details(*errors.details_of(error))

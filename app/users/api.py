@@ -13,10 +13,10 @@ from app.core.fields import shown
 from app.core.limits import TooManyAttempts
 from app.core.locks import Busy
 from app.core.operations import Described, Resource, operation
-from app.core.pagination import PageRequest
 from app.core.preconditions import tagged
 from app.users import documents, services, signing_in
 from app.users.access import caller, guard_api
+from app.users.listing import ListRequest
 from app.users.permissions import NotAllowed, NotSignedIn
 from flask_mongokit import BSONObjectIdConverter
 
@@ -88,15 +88,21 @@ class UserIdConverter(BSONObjectIdConverter):
 
 
 @blueprint.get("")
-@operation({HTTPStatus.OK: USERS.page}, query=PageRequest, raises=REFUSED)
-def listing() -> dict[str, Any]:
-    """List the users, the oldest first.
+@operation({HTTPStatus.OK: USERS.page}, query=ListRequest, raises=REFUSED)
+def listing() -> tuple[dict[str, Any], dict[str, str]]:
+    """List the users, the oldest first, or in another order, or search them.
 
-    A page holds up to `limit` of them; the next one begins after the token in `next`. No page costs
+    A page holds up to `limit` of them; the next one begins after the token in `next`, the one
+    before ends before the token in `previous`. Both are in `Link` too, as addresses. No page costs
     more than the first, and users who come or go meanwhile neither hide nor double another.
     """
-    page = services.listing(PageRequest.from_args(request.args), by=caller())
-    return {"items": [shown(user) for user in page.items], "next": page.next}
+    wanted = ListRequest.from_args(request.args)
+    page = services.listing(wanted, by=caller())
+    items = [shown(user) for user in page.items]
+    if wanted.fields is not None:
+        items = [{name: item[name] for name in item if name in wanted.fields} for item in items]
+    links = page.links(url_for(".listing"), request.args)
+    return {"items": items, "next": page.next, "previous": page.previous}, {"Link": links}
 
 
 @blueprint.post("")

@@ -1,4 +1,4 @@
-"""The terminal's door: `flask users import` and `flask users export`.
+"""The terminal's door: `flask users import`, `flask users export` and `flask users refresh`.
 
 What was asked for goes to standard output, everything about it to standard error. Exit status 0:
 done; 1: rows were refused, or it stopped half way; 2: it can't begin.
@@ -106,6 +106,29 @@ def export_users(file: str, format: files.Format | None) -> None:
                 writer.write(row)
                 advance(count, count)
     click.echo(f"{count} exported", err=True)
+
+
+@commands.command("refresh")
+@click.pass_context
+def refresh_users(context: click.Context) -> None:
+    """Make anew what lists and searches find users by, and set defaults that are missing.
+
+    For users who were stored by other programs or by an older version; the service may run
+    meanwhile. The exit status is 1 when two users have one e-mail address, as they are compared
+    now: the later one is named, and keeps what it has there.
+    """
+    counts: Counter[str] = Counter()
+    with _errors_for_people(), _progress("Refreshing", services.estimate(by=OPERATOR)) as advance:
+        for count, (_id, result) in enumerate(services.refresh(by=OPERATOR), start=1):
+            counts[result] += 1
+            if result == "taken":
+                click.echo(f"{_id}: email: unique: {services.EmailTaken.title}", err=True)
+            advance(count, count)
+    click.echo(
+        f"{counts['set']} set right, {counts['right']} were right, {counts['taken']} have the"
+        " e-mail address of another"
+    )
+    context.exit(1 if counts["taken"] else 0)
 
 
 def _format_of(file: str) -> files.Format:

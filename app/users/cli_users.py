@@ -10,18 +10,19 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 from bson import ObjectId
 from flask import current_app
 
 from app.core.embedded import EngineError
-from app.core.errors import DatabaseError, DomainError
+from app.core.errors import DatabaseError, DomainError, MalformedRequest
 from app.core.fields import Field, at, fields_of, shown
-from app.core.pagination import MAXIMUM_LIMIT, PageRequest
+from app.core.pagination import DEFAULT_LIMIT, MAXIMUM_LIMIT
 from app.users import documents, services, signing_in, tokens
 from app.users.cli import commands, printable
+from app.users.listing import SORTS, ListRequest
 from app.users.permissions import OPERATOR, SCOPES
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["commands"]  # those of `cli` and those below
 
+ROLES = get_args(documents.Role)
 REFUSED, NOT_FOUND, FAILED = 1, 3, 4  # exit statuses; 2 is click's
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
@@ -53,27 +55,35 @@ def _settable(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @commands.command("list")
-@click.option("--limit", type=click.IntRange(1, MAXIMUM_LIMIT), default=20, show_default=True,
-              help="How many at most.")  # fmt: skip
+@click.option("--q", help="Only those whose name or e-mail address begins with this.")
+@click.option("--role", type=click.Choice(ROLES), help="Only those of this role.")
+@click.option(
+    "--sort",
+    type=click.Choice(SORTS),
+    help="The order; created if nothing is said, and with a minus backwards.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(1, MAXIMUM_LIMIT),
+    default=DEFAULT_LIMIT,
+    show_default=True,
+    help="How many at most.",
+)
 @click.option("--after", help="The token of the page, which the page before it printed.")
 @_json_option
-def list_users(limit: int, after: str | None, as_json: bool) -> None:
-    r"""Print one page of the users.
+def list_users(as_json: bool, **options: object) -> None:
+    r"""Print one page of the users: id, role, e-mail address and name.
 
     \b
     Example:
-      flask users list --limit 50
+      flask users list --q ada --limit 50
     """
-    args = {"limit": str(limit)} | ({"after": after} if after is not None else {})
+    args = {name: str(value) for name, value in options.items() if value is not None}
     with _errors_for_people():
-        try:
-            wanted = PageRequest.from_args(args)
-        except Exception as error:
-            raise click.BadParameter("is no token of ours", param_hint="--after") from error
-        page = services.listing(wanted, by=OPERATOR)
+        page = services.listing(ListRequest.from_args(args), by=OPERATOR)
     if as_json:
         items = [shown(user) for user in page.items]
-        _print_json({"items": items, "next": page.next})
+        _print_json({"items": items, "next": page.next, "previous": page.previous})
         return
     for user in page.items:
         click.echo(_line(user))
@@ -98,7 +108,7 @@ def show(user: str, as_json: bool) -> None:
 @commands.command("create")
 @click.option("--email", required=True, help="The e-mail address.")
 @click.option("--name", required=True, help="The name.")
-@click.option("--role", type=click.Choice(["member", "admin"]), default="member",
+@click.option("--role", type=click.Choice(ROLES), default="member",
               show_default=True, help="What the user may do.")  # fmt: skip
 @_settable
 @_password_option
@@ -140,7 +150,7 @@ def create_admin(email: str, name: str, password_stdin: bool, as_json: bool) -> 
 @click.argument("user")
 @click.option("--email", help="The e-mail address.")
 @click.option("--name", help="The name.")
-@click.option("--role", type=click.Choice(["member", "admin"]), help="What the user may do.")
+@click.option("--role", type=click.Choice(ROLES), help="What the user may do.")
 @_settable
 @_password_option
 @_json_option
@@ -306,6 +316,9 @@ def _errors_for_people() -> Iterator[None]:
     """End the command with a sentence for each thing that is wrong, and its exit status."""
     try:
         yield
+    except MalformedRequest as error:
+        [reason] = error.errors
+        raise click.BadParameter(reason["message"], param_hint=f"--{reason['path']}") from error
     except (services.UserNotFound, tokens.TokenNotFound) as error:
         raise _Failure(error.title, NOT_FOUND) from error
     except DomainError as error:

@@ -19,6 +19,8 @@ from mongokit import Document, ValidationError, field, utcnow
 # documentation names this list as the place to allow them).
 email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
 
+Role = Literal["member", "admin"]
+DERIVED = ("email_key", "name_key", "shared")  # what `tidy` makes of the name and the address
 _LINE_ENDS = "\t\n\r"  # the control characters that people do write inside a name
 _INVISIBLE = ("Cc", "Cf", "Cs", "Zs", "Zl", "Zp")  # not Cn: newer characters than Python's tables
 
@@ -104,27 +106,51 @@ def email_key(address: str) -> str:
     return _fold(address) if read is None else read[1]
 
 
+def search_key(text: str) -> str:
+    """Return what names are ordered and searched by: no letter case, single spaces, no ends.
+
+    Args:
+        text: A name, or the beginning of one.
+
+    Example:
+        >>> search_key(" Ada  LOVELACE ")
+        'ada lovelace'
+    """
+    return " ".join(_fold(text).split())
+
+
 def tidy(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return fields in the form that is stored; what is no text stays as it is.
 
     Names are trimmed and in Unicode's normal form C. E-mail addresses are trimmed too, their
-    domain is in lower case and Unicode (not Punycode), and `email_key` comes with them.
+    domain is in lower case and Unicode (not Punycode). What lists are ordered and searched by comes
+    with them, as far as the fields tell: `email_key` with the address, `name_key` with the name and
+    the `_id`, `shared` with the name and the address.
 
     Args:
         fields: Some or all fields of a user.
 
     Example:
         >>> tidy({"name": " Ada ", "email": "Ada@EXAMPLE.org"})
-        {'name': 'Ada', 'email': 'Ada@example.org', 'email_key': 'ada@example.org'}
+        {'name': 'Ada', 'email': 'Ada@example.org', 'email_key': 'ada@example.org', 'shared': 3}
     """
     tidied = dict(fields)
-    if isinstance(name := fields.get("name"), str):
+    name, email = fields.get("name"), fields.get("email")
+    searched = ""
+    if isinstance(name, str):
         tidied["name"] = unicodedata.normalize("NFC", name).strip()
-    if isinstance(email := fields.get("email"), str):
+        searched = search_key(name)
+        if (_id := fields.get("_id")) is not None:
+            # A tab is in no search key and before all that may be: so the key is unique, and the
+            # order is that of the names, then of the ids.
+            tidied["name_key"] = f"{searched}\t{_id}"
+    if isinstance(email, str):
         email = email.strip()
         read = _read_email(email)
         tidied["email"] = email if read is None else read[0]
         tidied["email_key"] = email_key(email)
+        if isinstance(name, str):
+            tidied["shared"] = _in_common(searched, tidied["email_key"])
     return tidied
 
 
@@ -140,6 +166,9 @@ class User(Document):
         name: The name, in any script.
         email: The e-mail address, as its owner writes it, since mail goes there.
         email_key: What the address is compared by; made anew at each save, unique.
+        name_key: What the name is ordered and searched by, and the `_id`; made anew at each save.
+        shared: How many first characters the name and the address have in common, both as they are
+            searched: an address that begins with less than that is found by the name already.
         role: What the user may do; docs/permissions.md has the table.
         password_hash: The password's argon2id hash; None for who can't sign in.
         epoch: How often the user was signed out everywhere: a session of an earlier epoch is over.
@@ -160,17 +189,30 @@ class User(Document):
         title="E-mail", examples=["ada@example.org"]
     )
     email_key: str = field(default="", hidden=True)
-    role: Literal["member", "admin"] = field(default="member", title="Role")
+    name_key: str = field(default="", hidden=True)
+    shared: int = field(default=0, hidden=True)
+    role: Role = field(default="member", title="Role")
     password_hash: str | None = field(default=None, hidden=True)
     epoch: int = field(default=0, hidden=True)
     version: int = field(default=0, hidden=True)
     created: datetime = field(default_factory=utcnow, read_only=True, title="Added")
 
     version_field = "version"
-    indexes = [{"fields": "email_key", "unique": True}, {"fields": ["role", "_id"]}]
+    # docs/decisions/listing.md says which list each of them serves.
+    indexes = [
+        {"fields": "email_key", "unique": True},
+        {"fields": "name_key"},
+        {"fields": [("role", 1), ("_id", 1)]},
+        {"fields": [("role", 1), ("name_key", 1)]},
+        {"fields": [("role", 1), ("email_key", 1)]},
+        {"fields": [("shared", 1), ("email_key", 1)]},
+        {"fields": [("role", 1), ("shared", 1), ("email_key", 1)]},
+    ]
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Tidy the fields, then save; arguments and errors as in `mongokit.Document.save`."""
+        if self.get("_id") is None:
+            dict.__setitem__(self, "_id", ObjectId())  # `name_key` ends with it
         dict.update(self, tidy(self))
         super().save(*args, **kwargs)
 
@@ -233,6 +275,12 @@ def _parse_email(address: str) -> tuple[str, str] | None:
     if top.isdigit() or not (dot or top == "localhost"):
         return None
     return read.normalized, f"{_fold(read.local_part)}@{read.ascii_domain}"
+
+
+def _in_common(one: str, other: str) -> int:
+    """Return how many first characters two texts have in common."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((n for n, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def _fold(text: str) -> str:

@@ -39,7 +39,7 @@ def fields() -> tuple[Field, ...]:
 
     Example:
         >>> [field.path for field in fields()]
-        ['name', 'email', 'created']
+        ['name', 'email', 'role', 'created']
     """
     return fields_of(documents.User)
 
@@ -49,7 +49,7 @@ def columns() -> list[str]:
 
     Example:
         >>> columns()
-        ['name', 'email', 'created']
+        ['name', 'email', 'role', 'created']
     """
     return [field.path for field in fields()]
 

@@ -75,7 +75,7 @@ class DocumentForm(FlaskForm):  # type: ignore[misc]
 
         Example:
             >>> user_form(name="Ada").values()
-            {'name': 'Ada', 'email': None}
+            {'name': 'Ada', 'email': None, 'role': 'member'}
         """
         values = {field: self._value(field) for field in self.declared}
         # What has a default and is left empty is left to the document.
@@ -144,7 +144,7 @@ def user_form(**values: object) -> DocumentForm:
 
     Example:
         >>> user_form().values()
-        {'name': None, 'email': None}
+        {'name': None, 'email': None, 'role': 'member'}
     """
     form: DocumentForm = form_class(documents.User)(**values)
     return form
@@ -161,7 +161,7 @@ def form_class(document_class: Any) -> type[DocumentForm]:
 
     Example:
         >>> [field.path for field in form_class(User).declared]
-        ['name', 'email']
+        ['name', 'email', 'role']
     """
     declared = tuple(
         field for field in fields_of(document_class) if not field.read_only and _can_be_input(field)

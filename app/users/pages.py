@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 
 from app.core.fields import at, fields_of
-from app.core.pagination import PageRequest
 from app.users import documents, services
 from app.users.access import caller, guard_pages
 from app.users.forms import user_form
+from app.users.listing import ListRequest
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response
@@ -48,6 +48,13 @@ guard_pages(blueprint)
 
 
 def _page(form: DocumentForm) -> str:
-    page = services.listing(PageRequest.from_args(request.args, newest_first=True), by=caller())
+    # A form sends what was left empty too.
+    sent = {name: value for name, value in request.args.items() if value}
+    wanted = ListRequest.from_args(sent, sort="-created")
+    page = services.listing(wanted, by=caller())
     columns = [field for field in fields_of(documents.User) if field.kind or field.choices]
-    return render_template("users/index.html", form=form, page=page, columns=columns)
+    # What the links to other pages keep.
+    kept = {name: sent[name] for name in ("q", "role", "sort") if name in sent}
+    return render_template(
+        "users/index.html", form=form, page=page, columns=columns, wanted=wanted, kept=kept
+    )

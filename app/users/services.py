@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
 from bson import ObjectId
+from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
 from app.core import passwords
@@ -17,15 +18,16 @@ from app.core.errors import DomainError, field_error
 from app.core.fields import shown
 from app.core.locks import lock
 from app.users import documents
-from app.users.documents import email_key, tidy
+from app.users.documents import DERIVED, email_key, tidy
 from app.users.permissions import OPERATOR, Action, require
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from app.core.errors import FieldError
-    from app.core.pagination import Page, PageRequest
+    from app.core.pagination import Page
     from app.users.documents import User
+    from app.users.listing import ListRequest
     from app.users.permissions import Actor
     from mongokit import Collection
 
@@ -125,9 +127,8 @@ def create(values: Mapping[str, object], *, by: Actor, password: object = None) 
         raise UserRefused(errors)
     if isinstance(password, str):
         user["password_hash"] = passwords.hash_of(password)
-    # With an `_id` of its own the document is stored by an upsert, which can be sent twice: the
-    # second time it finds its own `_id`. A repeated insert would meet itself as a duplicate.
-    user["_id"] = ObjectId()
+    # It has an `_id`, so it is stored by an upsert, which can be sent twice: the second time it
+    # finds its own `_id`. A repeated insert would meet itself as a duplicate.
     with _email_is_free():
         user.save()
     return user
@@ -240,7 +241,7 @@ def change(
 
     def changed(stored: User) -> dict[str, Any]:
         merged = {name: _merged(stored.get(name), value) for name, value in values.items()}
-        user, errors = _read(merged)
+        user, errors = _read(merged, id=id)
         if refused := [e for e in errors if {e["path"], e["path"].partition(".")[0]} & {*values}]:
             raise UserRefused(refused)
         return {name: user[name] for name in merged}
@@ -272,7 +273,7 @@ def replace(
     require(by, Action.CHANGE, id)
     cls = documents.User
     closed = {*cls.read_only_fields, *cls.hidden_fields, "_id"}
-    user, errors = _read(values)
+    user, errors = _read(values, id=id)
     if errors:
         raise UserRefused(errors)
     fields = {name: user.get(name) for name in cls.structure or {} if name not in closed}
@@ -301,7 +302,7 @@ def remove(id: ObjectId, *, by: Actor, expected: int | None = None) -> None:
     for _ in range(_TRIES):
         user = _find(id)
         _check_version(user, expected)
-        with _an_admin_is_left(id, needed=user.role == "admin"):
+        with _an_admin_is_left(id, needed=user.get("role") == "admin"):
             if _collection().delete_one({"_id": id, **_unchanged(user)}).deleted_count:
                 break
     else:
@@ -309,28 +310,25 @@ def remove(id: ObjectId, *, by: Actor, expected: int | None = None) -> None:
     db[documents.Token.__collection__].delete_many({"user": id})
 
 
-def listing(wanted: PageRequest, *, by: Actor) -> Page[User]:
+def listing(wanted: ListRequest, *, by: Actor) -> Page[User]:
     """Return one page of the users.
 
     Args:
-        wanted: Where the page starts, how long it is, and in which order.
+        wanted: Which users, in which order, and which page of them.
         by: Who asks.
 
     Raises:
         NotSignedIn, NotAllowed: Who asks has no right to it.
+        app.core.errors.MalformedRequest: The page's token is of another list, or nothing is left
+            of its place.
+        pymongo.errors.PyMongoError: The database failed.
 
     Example:
-        >>> listing(PageRequest(limit=2), by=OPERATOR).items
-        [<User 'Ada'>, <User 'Grace'>]
+        >>> listing(ListRequest(PageRequest(limit=2), sort="-name"), by=OPERATOR).items
+        [<User 'Grace'>, <User 'Ada'>]
     """
     require(by, Action.LIST)
-    found = (
-        db.documents(documents.User)
-        .find(wanted.filter())
-        .sort(wanted.sort())
-        .limit(wanted.limit + 1)
-    )
-    return wanted.page(found)
+    return wanted.page.read(db.documents(documents.User).find, wanted.order())
 
 
 # Users in bulk.
@@ -462,6 +460,83 @@ def estimate(*, by: Actor) -> int:
         return _collection().estimated_document_count()
 
 
+Refreshed = Literal["right", "set", "taken"]
+
+
+def refresh(*, by: Actor) -> Iterator[tuple[ObjectId, Refreshed]]:
+    """Make what is derived from users' fields anew, and set the defaults that they lack.
+
+    For users that were stored by other programs, or before the declaration was as it is now: until
+    then lists by name or of a role lack them, and searches. Whoever is changed meanwhile is left to
+    that change. Done again, it changes nothing.
+
+    Args:
+        by: Who asks.
+
+    Returns:
+        The `_id` of each user, and what became of it; `taken` is one whose address another has,
+        as users are compared now: all but the key of the address was set.
+
+    Raises:
+        NotSignedIn, NotAllowed: Who asks has no right to it.
+        DatabaseFailed: The rest is as it was; a batch may be done in part. Raised on the way.
+
+    Example:
+        >>> list(refresh(by=OPERATOR))
+        [(ObjectId('65f0c0ffee65f0c0ffee65f0'), 'right')]
+    """
+    require(by, Action.IMPORT)
+    return _refresh()
+
+
+def _refresh() -> Iterator[tuple[ObjectId, Refreshed]]:
+    defaults = {
+        name: value
+        for name, value in documents.User.default_values.items()
+        if isinstance(value, str | int | float) and name not in DERIVED
+    }
+    names = ["name", "email", *DERIVED, *defaults]
+    with _database_errors():
+        # One query for all, as in `export_rows`.
+        stored = _collection().find({}, names, batch_size=BATCH).sort("_id", 1)
+        while batch := list(islice(stored, BATCH)):
+            wrong = {
+                user["_id"]: changed for user in batch if (changed := _lacking(user, defaults))
+            }
+            taken = _set_all([user for user in batch if user["_id"] in wrong], wrong)
+            for user in batch:
+                _id = user["_id"]
+                yield _id, "taken" if _id in taken else "set" if _id in wrong else "right"
+
+
+def _lacking(user: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the derived fields that are not as they should be, and the defaults that lack."""
+    tidied = tidy(user)
+    lacking = {name: tidied[name] for name in DERIVED if tidied.get(name) != user.get(name)}
+    return lacking | {name: value for name, value in defaults.items() if name not in user}
+
+
+def _set_all(users: Sequence[Mapping[str, Any]], changes: Mapping[Any, dict[str, Any]]) -> set[Any]:
+    """Set fields of users that are still as they were; return those whose address another has."""
+
+    def update(user: Mapping[str, Any], *left_out: str) -> UpdateOne:
+        changed = {k: v for k, v in changes[user["_id"]].items() if k not in left_out}
+        as_it_was = {name: user.get(name) for name in ("_id", "name", "email")}
+        return UpdateOne(as_it_was, {"$set": changed})
+
+    if not users:
+        return set()
+    try:
+        _collection().bulk_write([update(user) for user in users], ordered=False)
+    except BulkWriteError as error:
+        failed = [users[index] for index in _duplicates(error)]
+        rest = [user for user in failed if set(changes[user["_id"]]) > {"email_key"}]
+        if rest:
+            _collection().bulk_write([update(user, "email_key") for user in rest], ordered=False)
+        return {user["_id"] for user in failed}
+    return set()
+
+
 class _Rehearsal:
     """E-mail keys and names of the rows that a dry run would have stored.
 
@@ -524,11 +599,7 @@ def _insert(users: Mapping[str, User]) -> dict[str, str | None]:
     try:
         _collection().insert_many(users.values(), ordered=False)
     except BulkWriteError as error:
-        failures = error.details["writeErrors"]
-        codes = {failure["code"] for failure in failures}
-        if codes != {_DUPLICATE_KEY} or error.details["writeConcernErrors"]:
-            raise
-        refused = [in_order[failure["index"]] for failure in failures]
+        refused = [in_order[index] for index in _duplicates(error)]
         stored = _stored(refused)
         # Our own document in the way of itself is a command that the driver sent twice.
         return {
@@ -537,6 +608,15 @@ def _insert(users: Mapping[str, User]) -> dict[str, str | None]:
             if stored.get(key, {}).get("_id") != users[key]["_id"]
         }
     return {}
+
+
+def _duplicates(error: BulkWriteError) -> list[int]:
+    """Return which operations the unique index refused; raise the error if it has others."""
+    failures = error.details["writeErrors"]
+    codes = {failure["code"] for failure in failures}
+    if codes != {_DUPLICATE_KEY} or error.details["writeConcernErrors"]:
+        raise error
+    return [failure["index"] for failure in failures]
 
 
 def _stored(keys: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -579,8 +659,8 @@ def _update(
     for _ in range(_TRIES):
         stored = _find(id)
         _check_version(stored, expected)
-        fields = tidy(changed(stored))
-        fields = {name: value for name, value in fields.items() if stored.get(name) != value}
+        after = tidy({**stored, **changed(stored)})
+        fields = {name: value for name, value in after.items() if stored.get(name) != value}
         role = stored.get("role", "member")
         if fields.get("role", role) != role:
             require(by, Action.CHANGE_ROLE, id)
@@ -641,19 +721,22 @@ def personal(user: Mapping[str, Any]) -> list[object]:
     return [user.get("name"), email, local]
 
 
-def _read(values: Mapping[str, object], *more_open: str) -> tuple[User, list[FieldError]]:
+def _read(
+    values: Mapping[str, object], *more_open: str, id: ObjectId | None = None
+) -> tuple[User, list[FieldError]]:
     """Return a user made of values from outside, and everything that is wrong with them.
 
     Args:
         values: Fields in JSON form, or as Python has them.
         *more_open: Fields that may be set here although clients may not.
+        id: The `_id`; without it a new one is made.
     """
     cls = documents.User
     user = db.documents(cls)()
     closed = {"id", *cls.read_only_fields, *cls.hidden_fields} - set(more_open)
     given = {name: value for name, value in values.items() if name not in closed}
     known = {name: value for name, value in given.items() if name in (cls.structure or {})}
-    dict.update(user, tidy(cls.from_json_form(known)))
+    dict.update(user, tidy({"_id": id or ObjectId(), **cls.from_json_form(known)}))
     errors = [
         field_error(name, "read_only", f"{name} can't be set")
         if name in closed and name not in cls.hidden_fields

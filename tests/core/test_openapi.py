@@ -101,7 +101,7 @@ def test_description_is_openapi(app: Flask) -> None:
     validate(description)
     assert description["openapi"] == "3.1.1"
     assert set(description["components"]["schemas"]) == {
-        *("User", "UserCreate", "UserUpdate", "UserReplace", "UserPage", "Problem"),
+        *("User", "UserCreate", "UserUpdate", "UserReplace", "UserItem", "UserPage", "Problem"),
         *("Credentials", "NewToken", "TokenList", "NewPassword"),
     }
 
@@ -119,7 +119,7 @@ def test_every_view_of_the_api_is_described(app: Flask) -> None:
     assert missing == []
     for found in operations(described(app)).values():
         assert found["summary"]
-        assert {"500", "503"} <= set(found["responses"])
+        assert {"400", "406", "500", "503"} <= set(found["responses"])
 
 
 def test_schemas_are_the_documents_own_with_the_id_that_clients_see(app: Flask) -> None:
@@ -155,6 +155,12 @@ def test_every_example_is_valid(app: Flask) -> None:
     [
         ("usersListing", "get", "/api/users?limit=", {}),
         ("usersListing", "get", "/api/users?after=x", {}),
+        ("usersListing", "get", "/api/users?sort=", {}),
+        ("usersListing", "get", "/api/users?role=", {}),
+        ("usersListing", "get", "/api/users?fields=", {}),
+        ("usersListing", "get", "/api/users?unknown=1", {}),
+        ("usersListing", "get", "/api/users", {"headers": {"Accept": "text/html"}}),
+        ("usersShow", "get", f"/api/users/{UNKNOWN}?unknown=", {}),
         ("usersShow", "get", "/api/users/x", {}),
         ("usersShow", "get", f"/api/users/{UNKNOWN}", {}),
         ("usersCreate", "post", "/api/users", {"json": {}}),
@@ -214,8 +220,8 @@ def test_class_is_looked_up_when_the_description_is_asked_for(
 
     validate(description)
     assert set(description["components"]["schemas"]) == {
-        *("Person", "PersonCreate", "PersonUpdate", "PersonReplace", "PersonPage", "Problem"),
-        *("Address", "AddressCreate", "AddressUpdate", "AddressReplace"),
+        *("Person", "PersonCreate", "PersonUpdate", "PersonReplace", "PersonItem", "PersonPage"),
+        *("Address", "AddressCreate", "AddressUpdate", "AddressReplace", "Problem"),
         *("Credentials", "NewToken", "TokenList", "NewPassword"),
     }
     created = description["components"]["schemas"]["PersonCreate"]["properties"]["address"]
@@ -290,9 +296,10 @@ def test_arguments_come_from_the_url_and_words_from_the_docstring(app: Flask) ->
         ("path", "name"),
         ("query", "limit"),
         ("query", "after"),
+        ("query", "before"),
     ]
     assert described_one["parameters"][0]["schema"]["type"] == "integer"
-    assert set(described_one["responses"]) == {"204", "400", "500", "503"}
+    assert set(described_one["responses"]) == {"204", "400", "406", "500", "503"}
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from bson import ObjectId
 
 from app.core.db import db
-from app.core.pagination import make_token
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
@@ -251,7 +249,7 @@ def test_pages_hold_every_user_once_in_the_order_of_making(client: FlaskClient) 
     while True:
         page = client.get("/api/users", query_string=query).json
         assert page is not None
-        assert set(page) == {"items", "next"}
+        assert set(page) == {"items", "next", "previous"}
         items += page["items"]
         sizes.append(len(page["items"]))
         if page["next"] is None:
@@ -260,6 +258,103 @@ def test_pages_hold_every_user_once_in_the_order_of_making(client: FlaskClient) 
 
     assert items[1:] == made  # the first is the admin who asks
     assert sizes == [2, 2, 2]
+
+
+def linked(answer: TestResponse) -> dict[str, str]:
+    """The addresses in `Link`, by their relation."""
+    return {rel: url for url, rel in re.findall(r'<([^>]+)>; rel="(\w+)"', answer.headers["Link"])}
+
+
+def test_links_lead_through_all_pages_and_back_with_the_same_arguments(client: FlaskClient) -> None:
+    for n in range(5):
+        make(client, name=f"Ada {n}", email=f"{n}@example.org")
+
+    query = {"q": "ada", "role": "member", "fields": "name", "limit": "2"}
+    pages = [client.get("/api/users", query_string=query)]
+    while url := linked(pages[-1]).get("next"):
+        pages.append(client.get(url))
+    back = [pages[-1]]
+    while url := linked(back[0]).get("prev"):
+        back.insert(0, client.get(url))
+
+    bodies = [page.json or {} for page in pages]
+    assert [body["items"] for body in bodies] == [
+        [{"name": "Ada 0"}, {"name": "Ada 1"}],
+        [{"name": "Ada 2"}, {"name": "Ada 3"}],
+        [{"name": "Ada 4"}],
+    ]
+    assert [(page.json or {})["items"] for page in back] == [body["items"] for body in bodies]
+    assert bodies[0]["previous"] is None
+    assert f"before={bodies[1]['previous']}" in linked(pages[1])["prev"]
+    first = linked(pages[1])["first"]
+    assert client.get(first).json == bodies[0]
+    assert linked(client.get("/api/users"))["first"] == "/api/users"
+
+
+def test_fields_are_picked_in_the_usual_order(client: FlaskClient) -> None:
+    ada = make(client, email="eva@example.org")
+
+    for text, names in [("role,id", ["id", "role"]), ("name,name", ["name"])]:
+        query = {"fields": text, "sort": "email"}
+        page = client.get("/api/users", query_string=query).json
+        assert page is not None
+        _admin, item = page["items"]
+        assert list(item) == names
+        assert item.items() <= ada.items()
+
+
+def test_users_of_a_role_are_listed(client: FlaskClient) -> None:
+    make(client)
+    grace = make(client, name="Grace", email="grace@example.org", role="admin")
+
+    page = client.get("/api/users?role=admin&sort=-email").json
+
+    assert page is not None
+    assert [item["name"] for item in page["items"]] == ["Grace", "Admin"]
+    assert page["items"][0] == grace
+
+
+def test_role_is_one_of_those_that_there_are(client: FlaskClient) -> None:
+    ada = make(client)
+
+    assert ada["role"] == "member"
+    answer = client.patch(f"/api/users/{ada['id']}", json={"role": "root"})
+    assert answer.status_code == 422
+    changed = client.patch(f"/api/users/{ada['id']}", json={"role": "admin"}).json
+    assert changed == ada | {"role": "admin"}
+
+
+@pytest.mark.parametrize(
+    ("query", "error"),
+    [
+        ("q[$regex]=x", ("q[$regex]", "unknown")),
+        ("limti=5", ("limti", "unknown")),
+        ("Limit=5", ("Limit", "unknown")),
+        ("=", ("", "unknown")),
+        ("limit=1&limit=2", ("limit", "repeated")),
+        ("q=%00", ("q", "characters")),
+        ("q=a%00b", ("q", "characters")),
+        ("sort=-name&q=a", ("sort", "search")),
+        ("fields=nmae", ("fields", "choice")),
+        ("role=root", ("role", "choice")),
+        ("sort=age", ("sort", "choice")),
+    ],
+)
+def test_argument_that_is_unknown_repeated_or_wrong_is_400_and_named(
+    client: FlaskClient, query: str, error: tuple[str, str]
+) -> None:
+    assert refusal(client.get(f"/api/users?{query}")) == (400, [error])
+
+
+@pytest.mark.parametrize("method", ["get", "patch", "delete", "post"])
+def test_operation_without_arguments_takes_none(client: FlaskClient, method: str) -> None:
+    ada = make(client)
+    path = "/api/users" if method == "post" else f"/api/users/{ada['id']}"
+
+    answer = client.open(path, method=method, query_string={"force": ""}, json={})
+
+    assert refusal(answer) == (400, [("force", "unknown")])
+    assert client.get(f"/api/users/{ada['id']}").json == ada
 
 
 @pytest.mark.parametrize(
@@ -273,7 +368,8 @@ def test_pages_hold_every_user_once_in_the_order_of_making(client: FlaskClient) 
         ("after=", ("after", "cursor")),
         ("after=x", ("after", "cursor")),
         (f"after={UNKNOWN}", ("after", "cursor")),
-        ("after[$gt]=&after=%ff", ("after", "cursor")),
+        ("before=x", ("before", "cursor")),
+        ("after=%ff", ("after", "cursor")),
     ],
 )
 def test_malformed_limit_or_cursor_is_400(
@@ -284,8 +380,13 @@ def test_malformed_limit_or_cursor_is_400(
 
 def test_cursor_behind_the_last_user_is_an_empty_page(client: FlaskClient) -> None:
     make(client)
+    make(client, email="another@example.org")
+    page = client.get("/api/users?limit=2").json
+    assert page is not None
+    with client.application.app_context():
+        db["users"].delete_many({"email_key": "another@example.org"})
 
-    answer = client.get("/api/users", query_string={"after": make_token(ObjectId())})
+    answer = client.get("/api/users", query_string={"after": page["next"]})
 
     assert listed(answer) == []
 

@@ -331,7 +331,7 @@ def test_help_names_every_option(run: Callable[..., Result]) -> None:
 def test_every_option_is_in_the_documentation() -> None:
     page = Path(__file__).parents[2].joinpath("docs", "import-and-export.md").read_text("utf-8")
 
-    for command in cli.commands.commands.values():
+    for command in (cli.import_users, cli.export_users, cli.refresh_users):
         assert f"flask users {command.name}" in page
         for parameter in command.params:
             for option in parameter.opts:
@@ -448,3 +448,21 @@ def test_columns_of_an_embedded_document_have_dotted_names(
             "home.city": "",
         },
     ]
+
+
+def test_refresh_says_how_many_were_set_right_and_names_those_who_clash(
+    run: Callable[..., Result],
+) -> None:
+    services.create({"name": "Ada", "email": "ada@example.org"}, by=OPERATOR)
+    db["users"].insert_one({"name": "Old", "email": "old@example.org"})
+    first, again = run("refresh"), run("refresh")
+    eve = {"name": "Eve", "email": "ADA@example.org", "email_key": "x"}
+    _id = db["users"].insert_one(eve).inserted_id
+
+    clash = run("refresh")
+
+    rest = "0 have the e-mail address of another\n"
+    assert (first.exit_code, first.stdout) == (0, f"1 set right, 1 were right, {rest}")
+    assert (again.exit_code, again.stdout) == (0, f"0 set right, 2 were right, {rest}")
+    assert clash.exit_code == 1
+    assert clash.stderr == f"{_id}: email: unique: Another user has this e-mail address.\n"

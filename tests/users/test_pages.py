@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.core.pagination import make_token
 from app.users import services
 from app.users.permissions import OPERATOR
 
@@ -81,7 +80,7 @@ def test_added_user_is_announced_and_stands_first(client: FlaskClient) -> None:
 def test_fields_carry_labels_and_what_the_document_declares(client: FlaskClient) -> None:
     page = Page(client.get("/users"))
 
-    assert {a["for"] for a in page.all("label")} == {"name", "email", "role"}
+    assert {a["for"] for a in page.all("label")} == {"name", "email", "role", "q", "of-role"}
     assert [page.field(name)["maxlength"] for name in ("name", "email")] == ["50", "120"]
     assert [page.field(name)["autocomplete"] for name in ("name", "email")] == ["name", "email"]
     assert page.field("email")["type"] == "email"
@@ -166,11 +165,49 @@ def test_links_lead_through_all_pages_and_back(client: FlaskClient) -> None:
     assert [names(page) for page in back] == [names(page) for page in pages]
 
 
-def test_page_behind_the_last_one_leads_back(client: FlaskClient, admin: User) -> None:
-    answer = client.get("/users", query_string={"after": make_token(admin["_id"])})
+def test_list_is_searched_sorted_and_of_one_role_and_links_keep_that(client: FlaskClient) -> None:
+    for n in range(25):
+        services.create({"name": f"Ada {n:02}", "email": f"{n}@example.org"}, by=OPERATOR)
+    services.create({"name": "Grace", "email": "ada@example.org", "role": "admin"}, by=OPERATOR)
+
+    first = client.get("/users?q=ADA&role=")
+    path = Page(first).link("next")
+    assert path is not None
+    second = client.get(path)
+    admins = client.get("/users?role=admin&q=")
+    backwards = client.get("/users?sort=-name")
+
+    assert names(first) == [f"Ada {n:02}" for n in range(20)]
+    assert names(second) == [f"Ada {n:02}" for n in range(20, 25)] + ["Grace"]
+    assert Page(second).field("q")["value"] == "ADA"
+    assert names(admins) == ["Grace"]
+    assert names(backwards)[:2] == ["Grace", "Ada 24"]
+    hrefs = {a["href"] for a in Page(admins).all("a")}
+    assert "/users?role=admin&sort=email" in hrefs
+
+
+def test_search_that_finds_nobody_says_so(client: FlaskClient) -> None:
+    services.create({"name": "Ada", "email": "ada@example.org"}, by=OPERATOR)
+
+    answer = client.get("/users?q=<x>")
+
+    assert "Nobody was found." in answer.text
+    assert "<x>" not in answer.text
+
+
+def test_page_behind_the_last_one_leads_back(client: FlaskClient) -> None:
+    made = [
+        services.create({"name": "Ada", "email": f"{n}@example.org"}, by=OPERATOR)
+        for n in range(21)
+    ]
+    path = Page(client.get("/users?role=member")).link("next")
+    assert path is not None
+    services.remove(made[0]["_id"], by=OPERATOR)
+
+    answer = client.get(path)
 
     assert names(answer) == []
-    assert "There is nothing on this page." in answer.text
+    assert "Nobody was found." in answer.text
     assert {"href": "/users"} in Page(answer).all("a")
 
 

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from bson import ObjectId
 
+from app.core import page_tokens
 from app.core.db import db
 from app.core.errors import DomainError
 from app.core.pagination import PageRequest
 from app.users import documents, services
 from app.users.files import format_time
+from app.users.listing import ListRequest
 from app.users.permissions import OPERATOR
 from app.users.services import EmailTaken, Row, UserNotFound, UserRefused
 from mongokit import Embedded
@@ -125,7 +127,12 @@ def test_change_leaves_the_other_fields_alone() -> None:
 
     changed = services.change(ada["_id"], {"name": " Ada Lovelace "}, by=OPERATOR)
 
-    assert changed == ada | {"name": "Ada Lovelace", "version": 2}
+    assert changed == ada | {
+        "name": "Ada Lovelace",
+        "name_key": f"ada lovelace\t{ada['_id']}",
+        "shared": 3,
+        "version": 2,
+    }
     assert services.find(ada["_id"], by=OPERATOR) == changed
 
 
@@ -142,6 +149,10 @@ def test_changes_of_two_fields_at_once_are_both_there(app: Flask) -> None:
     assert [(user["name"], user["email"]) for user in stored()] == [
         ("Grace", f"new{n}@example.org") for n in range(20)
     ]
+    # What is made of both is right, whichever of the two came first.
+    assert [
+        (_id, result) for _id, result in services.refresh(by=OPERATOR) if result != "right"
+    ] == []
 
 
 def test_change_keeps_what_the_declaration_does_not_know() -> None:
@@ -219,9 +230,11 @@ def test_listing_goes_through_all_users_in_both_orders() -> None:
         services.create({"name": "Ada", "email": f"{n}@example.org"}, by=OPERATOR) for n in range(5)
     ]
 
-    first = services.listing(PageRequest(3), by=OPERATOR)
-    second = services.listing(PageRequest(3, after=made[2]["_id"]), by=OPERATOR)
-    newest = services.listing(PageRequest(2, newest_first=True), by=OPERATOR)
+    first = services.listing(ListRequest(PageRequest(3)), by=OPERATOR)
+    assert first.next is not None
+    after = page_tokens.read("after", first.next)
+    second = services.listing(ListRequest(PageRequest(3, after=after)), by=OPERATOR)
+    newest = services.listing(ListRequest(PageRequest(2), sort="-created"), by=OPERATOR)
 
     assert first.items + second.items == made
     assert second.next is None
@@ -418,3 +431,91 @@ def test_parts_of_an_embedded_document_changed_at_once_all_stay(
 
     assert results == [None, None]
     assert stored()[0]["home"] == {"street": "9", "city": "9"}
+
+
+OLD = [
+    {"_id": ObjectId("65f0c0ffee65f0c0ffee65f0"), "name": "Ada", "email": "ada@example.org"},
+    {"_id": ObjectId("65f0c0ffee65f0c0ffee65f1"), "name": "Grace", "email": None},
+    {"_id": ObjectId("65f0c0ffee65f0c0ffee65f2"), "age": 36},
+]
+
+
+@pytest.fixture
+def _without_index() -> None:
+    """As before the keys: users who lack them would collide in the unique index."""
+    db["users"].drop_indexes()
+
+
+@pytest.mark.usefixtures("_without_index")
+@pytest.mark.parametrize("batch", [1, 2, 1000])
+def test_refresh_sets_what_older_users_lack_and_nothing_the_second_time(
+    batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "BATCH", batch)
+    db["users"].insert_many([dict(user) for user in OLD])
+    new = services.create(GRACE, by=OPERATOR)
+
+    results = [result for _, result in services.refresh(by=OPERATOR)]
+
+    assert results == ["set", "set", "set", "right"]
+    ada, grace, nobody, last = stored()
+    assert ada == services.find(ada["_id"], by=OPERATOR) | {
+        "name": "Ada",
+        "email": "ada@example.org",
+        "email_key": "ada@example.org",
+        "name_key": f"ada\t{ada['_id']}",
+        "shared": 3,
+        "role": "member",
+        "epoch": 0,
+        "version": 0,
+    }
+    assert (grace["name_key"], grace["role"]) == (f"grace\t{grace['_id']}", "member")
+    assert nobody == OLD[2] | {"role": "member", "epoch": 0, "version": 0}
+    assert last == new
+    assert [result for _, result in services.refresh(by=OPERATOR)] == ["right"] * 4
+    assert len(services.listing(ListRequest(role="member"), by=OPERATOR).items) == 4
+
+
+def test_refresh_corrects_what_others_wrote_and_keeps_what_they_may_write() -> None:
+    ada = services.create({**ADA, "role": "admin"}, by=OPERATOR)
+    wrong = {"name": "Eve", "name_key": "x", "shared": "y", "email_key": "z", "age": 3}
+    db["users"].update_one({"_id": ada["_id"]}, {"$set": wrong})
+
+    assert list(services.refresh(by=OPERATOR)) == [(ada["_id"], "set")]
+
+    found = stored()[0]
+    assert found == ada | {
+        "name": "Eve",
+        "name_key": f"eve\t{ada['_id']}",
+        "shared": 0,
+        "age": 3,
+    }
+
+
+def test_refresh_names_whoever_has_the_address_of_another() -> None:
+    services.create(ADA, by=OPERATOR)
+    second = ObjectId()
+    db["users"].insert_one(
+        {"_id": second, "name": "Eve", "email": "ADA@example.org", "email_key": "old"}
+    )
+    third = services.create(GRACE, by=OPERATOR)
+    db["users"].update_one({"_id": third["_id"]}, {"$unset": {"role": ""}})
+
+    for others in ("set", "right"):
+        assert list(services.refresh(by=OPERATOR))[1:] == [
+            (second, "taken"),
+            (third["_id"], others),
+        ]
+    found = stored()[1]
+    assert (found["email_key"], found["role"]) == ("old", "member")
+    assert found["name_key"] == f"eve\t{second}"
+
+
+def test_refresh_leaves_a_user_to_the_change_that_came_meanwhile() -> None:
+    _id = db["users"].insert_one({"name": "Ada", "email": "ada@example.org"}).inserted_id
+    changes = {_id: {"name_key": "old"}}
+
+    services.change(_id, {"name": "Eve"}, by=OPERATOR)
+    services._set_all([{"_id": _id, "name": "Ada", "email": "ada@example.org"}], changes)
+
+    assert services.find(_id, by=OPERATOR)["name_key"] == f"eve\t{_id}"
