@@ -14,9 +14,11 @@ from app.core import (
     cors,
     db,
     errors,
+    figures,
     health,
     limits,
     logging,
+    metrics,
     operations,
     passwords,
     security,
@@ -49,8 +51,10 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     app = Flask(__name__, instance_path=settings.instance_path(overrides))
     app.config.from_mapping(settings.load(Path(app.instance_path), os.environ, overrides))
     app.json = OrjsonProvider(app)
+    figures.init_app(app)
     logging.init_app(app)
     errors.init_app(app)
+    metrics.init_app(app)
     db.init_app(app)
     cors.init_app(app)
     security.init_app(app)

@@ -14,6 +14,9 @@ The pattern, from the ground up:
     client        pytest-flask's test client for `app`
     live_server   `app` in a process of its own, spoken to by HTTP
 
+A test fails when something that it caused to be logged holds a secret (`tests/guard.py`); the
+passwords that tests use are in `tests/secrets.py`.
+
 A module swaps settings for all its tests by a fixture that overrides `settings`:
 
     @pytest.fixture
@@ -37,7 +40,8 @@ from app import create_app
 from app.core.db import db
 from app.users import services, tokens
 from app.users.permissions import OPERATOR, SCOPES
-from tests.known import PASSWORD
+from tests.guard import guarded
+from tests.secrets import PASSWORD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,9 +60,19 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith(("FLASK_", "MONGODB_")) or name in {
             "APP_ENV",
             "INSTANCE_PATH",
+            "PROMETHEUS_MULTIPROC_DIR",
             "SECRET_KEY",
         }:
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _no_secret_in_a_log(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail the test when a log holds what none may, unless it is marked `logs_secrets`."""
+    with guarded() as guard:
+        yield
+    if guard.found and request.node.get_closest_marker("logs_secrets") is None:
+        pytest.fail("\n".join(guard.found), pytrace=False)
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from app.core.page_tokens import TOKEN_FORMAT, Anchor, mark_of
 from app.users import documents, services, tokens
 from app.users.permissions import OPERATOR
 from mongokit import Document, Embedded, field, validators
-from tests.known import PASSWORD
+from tests.secrets import PASSWORD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from tests.known import PASSWORD
+from tests.secrets import PASSWORD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -57,6 +57,7 @@ def description() -> Response:
         said = openapi.describe(current_app, title=known["title"], version=known["version"])
         known["text"] = current_app.json.dumps(said)
     response = current_app.response_class(known["text"], mimetype="application/json")
+    response.cache_control.no_cache = True  # it may be kept, and asked for again by its ETag
     response.add_etag()
     response.make_conditional(request)
     return response

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 MINIMUM_KEY_LENGTH = 32
+MINIMUM_TOKEN_LENGTH = 16
 
 
 class ConfigError(ValueError):
@@ -49,8 +50,9 @@ class ConfigError(ValueError):
 class Config:
     """Every setting, with its type and the default of all environments.
 
-    Text is read by the type that stands here, wherever it comes from; empty text counts as not
-    set. Names that end in `_MS` are milliseconds, those in `_LIFETIME` seconds.
+    Text is read by the type that stands here, wherever it comes from, a list by its commas; empty
+    text counts as not set. Names that end in `_MS` are milliseconds, those in `_LIFETIME` seconds;
+    `MAX_…` are bytes or a number.
 
     Example:
         >>> Config.MONGODB_PORT
@@ -61,10 +63,17 @@ class Config:
     DEBUG: bool = False
     LOG_LEVEL: str = "INFO"
     LOG_FORMAT: str = "text"
+    METRICS_TOKEN: str | None = None
     MAX_CONTENT_LENGTH: int = 1024 * 1024
+    MAX_FORM_MEMORY_SIZE: int = 500_000
+    MAX_FORM_PARTS: int = 100
+    MAX_QUERY_LENGTH: int = 2048
     SESSION_COOKIE_SECURE: bool = False
     PERMANENT_SESSION_LIFETIME: int = 7 * 24 * 60 * 60
     CORS_ORIGINS: str = ""
+    HSTS_SECONDS: int = 0
+    TRUSTED_HOSTS: list[str] | None = None
+    PROXY_HOPS: int = 0
     READY_TIMEOUT_MS: int = 2_000
 
     ARGON2_TIME_COST: int = 3
@@ -106,6 +115,7 @@ class Production(Config):
 
     LOG_FORMAT = "json"
     SESSION_COOKIE_SECURE = True
+    HSTS_SECONDS = 31_536_000  # a year
     MONGODB_EMBEDDED = False
 
 
@@ -125,12 +135,13 @@ _BOOLEANS = {"1": True, "true": True, "yes": True, "on": True}
 _BOOLEANS |= {"0": False, "false": False, "no": False, "off": False}
 # Flask's own command reads these; they are no settings of the application.
 _OF_THE_COMMAND = ("APP", "ENV_FILE", "SKIP_DOTENV")
-_POSITIVE = ("_MS", "_LIFETIME", "_COST", "_PARALLELISM", "MAX_CONTENT_LENGTH")  # how they end
+_POSITIVE = ("_MS", "_LIFETIME", "_COST", "_PARALLELISM")  # how they end
 # HTML Living Standard, 7.1.1, "serialization of an origin"; the usual port is left out there.
 _ORIGIN = re.compile(
     r"(?:https://(?!.*:443$)|http://(?!.*:80$))(?:[a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::[1-9]\d{0,4})?"
 )
 _SRV = "mongodb+srv://"
+_HOST = re.compile(r"\.?[\w-]+(\.[\w-]+)*")
 _PLACEHOLDERS = ("change", "secret", "placeholder", "example", "password", "replace", "insert")
 
 
@@ -347,15 +358,22 @@ def _read(name: str, value: object) -> object:
             if not (value.isascii() and value.isdigit()):
                 raise ValueError("must be a whole number")
             return int(value)
+        if kind == list[str] | None:
+            return [part for each in value.split(",") if (part := each.strip())]
         return value
-    if value is None and kind == str | None:
+    if value is None and kind in (str | None, list[str] | None):
         return None
+    if kind == list[str] | None and isinstance(value, list | tuple):
+        if not all(isinstance(each, str) for each in value):
+            raise ValueError("must be a list of text")
+        return list(value)
     if kind is int and isinstance(value, int) and not isinstance(value, bool):
         return value
     if kind is bool and isinstance(value, bool):
         return value
-    wanted = {int: "a whole number", bool: "true or false"}.get(kind, "text")  # type: ignore[call-overload]
-    raise ValueError(f"must be {wanted}, not {type(value).__name__}")
+    wanted: dict[object, str] = {int: "a whole number", bool: "true or false"}
+    wanted[list[str] | None] = "a list of text"
+    raise ValueError(f"must be {wanted.get(kind, 'text')}, not {type(value).__name__}")
 
 
 def _check(merged: dict[str, Any], problems: list[str]) -> None:
@@ -365,7 +383,12 @@ def _check(merged: dict[str, Any], problems: list[str]) -> None:
     problems += [
         f"{name} must be greater than 0"
         for name in _TYPES
-        if name.endswith(_POSITIVE) and merged[name] <= 0
+        if (name.endswith(_POSITIVE) or name.startswith("MAX_")) and merged[name] <= 0
+    ]
+    problems += [
+        f"{name} must not be less than 0"
+        for name in ("HSTS_SECONDS", "PROXY_HOPS")
+        if merged[name] < 0
     ]
     # RFC 9106, 3.1: eight KiB for each lane are the least.
     if merged["ARGON2_MEMORY_KIB"] < 8 * merged["ARGON2_PARALLELISM"]:
@@ -379,6 +402,15 @@ def _check(merged: dict[str, Any], problems: list[str]) -> None:
         parse_origins(merged["CORS_ORIGINS"])
     except ValueError as error:
         problems.append(f"CORS_ORIGINS {error}")
+    if merged["METRICS_TOKEN"] is not None and len(merged["METRICS_TOKEN"]) < MINIMUM_TOKEN_LENGTH:
+        problems.append(
+            f"METRICS_TOKEN is too short: at least {MINIMUM_TOKEN_LENGTH} random characters"
+        )
+    if not all(_HOST.fullmatch(host) for host in merged["TRUSTED_HOSTS"] or ()):
+        problems.append(
+            "TRUSTED_HOSTS must be host names, with a dot before one to include those below it,"
+            " and no scheme, port or path"
+        )
     named: str | None = None
     if uri := merged["MONGODB_URI"]:
         try:

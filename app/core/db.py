@@ -16,15 +16,12 @@ from flask import Flask, has_request_context
 from pymongo.errors import OperationFailure
 from pymongo.monitoring import ServerHeartbeatListener
 
-from app.core import embedded, errors
+from app.core import bounds, embedded, errors, figures
 from app.core.config import parse_address
 from app.core.embedded import EngineError
 from flask_mongokit import MongoKit, client_created
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from wsgiref.types import StartResponse, WSGIEnvironment
-
     from flask import Response
     from pymongo.monitoring import (
         ServerHeartbeatFailedEvent,
@@ -32,13 +29,25 @@ if TYPE_CHECKING:
         ServerHeartbeatSucceededEvent,
     )
 
+    from mongokit import Connection
 
 __all__ = ["db", "init_app"]
 
-START = 30.0  # seconds that a command waits for the embedded engine to start
-START_IN_REQUEST = 10.0  # seconds that a visitor does; usually it takes half a second
+START = 30.0  # seconds that a command waits for the embedded engine; usually it takes half a second
 
-db = MongoKit()
+
+class _Database(MongoKit):
+    """The extension, with the bound of a request begun as soon as there is a client."""
+
+    @property
+    def connection(self) -> Connection:
+        """The current app's client in this process."""
+        client = super().connection
+        bounds.begin()
+        return client
+
+
+db = _Database()
 _log = logging.getLogger(__name__)
 
 
@@ -56,20 +65,23 @@ def init_app(app: Flask) -> None:
         >>> init_app(app)  # doctest: +SKIP
     """
     options = _options(app)
+    listeners: list[object] = [figures.Counter()]
     if not (app.config["MONGODB_URI"] or app.config["MONGODB_HOST"]):
         engine = _Engine(app)
         app.config["MONGODB_URI"] = engine.address  # called at first use, and after a fork
-        options["event_listeners"] = [engine]
+        listeners.append(engine)
         del options["journal"]  # it is started so that every commit is on disk
         app.register_error_handler(EngineError, _engine_failed)
     if app.config["APP_ENV"] != "production":
         # A developer hears of a misspelt field at once; in production no query costs more for it.
         options["strict_queries"] = True
-    app.config["MONGODB_OPTIONS"] = options | app.config.get("MONGODB_OPTIONS", {})
+    given = app.config.get("MONGODB_OPTIONS", {})
+    listeners += given.get("event_listeners", ())
+    app.config["MONGODB_OPTIONS"] = options | given | {"event_listeners": listeners}
     db.init_app(app)
     if app.config["APP_ENV"] != "production":
         client_created.connect(_create_indexes, app)
-    _bound_requests(app)
+    bounds.init_app(app)
 
 
 def _options(app: Flask) -> dict[str, Any]:
@@ -89,25 +101,21 @@ def _options(app: Flask) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name not in named}
 
 
-def _bound_requests(app: Flask) -> None:
-    """Bound all database work of one HTTP request together.
+def _create_indexes(app: Flask, client: Connection) -> None:
+    """Create the declared indexes, where a developer need not think of `flask db sync`.
 
-    The socket time-out has to leave room for long commands from the terminal; a visitor does not
-    wait as long. Within it the driver also looks for a server that long, and not for
-    `serverSelectionTimeoutMS`. Around the whole WSGI call, so that no way out skips its end.
+    In a request that may take START_IN_REQUEST; that there is no server at all is found out within
+    the request's own bound.
     """
-    serve = app.wsgi_app
-    seconds = app.config["MONGODB_REQUEST_TIMEOUT_MS"] / 1000
-
-    def serve_in_time(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        with pymongo.timeout(seconds):
-            return serve(environ, start_response)
-
-    app.wsgi_app = serve_in_time  # type: ignore[method-assign]
+    in_request = has_request_context()
+    with pymongo.timeout(bounds.seconds_of_request() if in_request else None):
+        client.admin.command("ping")
+    # In a context of its own, where using `db` does not begin the request's bound.
+    with app.app_context(), pymongo.timeout(bounds.START_IN_REQUEST if in_request else None):
+        _create_missing_indexes(app)
 
 
-def _create_indexes(app: Flask, **_: object) -> None:
-    """Create the declared indexes, where a developer need not think of `flask db sync`."""
+def _create_missing_indexes(app: Flask) -> None:
     try:
         created = db.create_indexes()
     except OperationFailure as error:
@@ -146,7 +154,7 @@ class _Engine(ServerHeartbeatListener):
             EngineError: It is not installed, or does not start in time.
             click.ClickException: The same in a command, which then ends with the message alone.
         """
-        timeout = START_IN_REQUEST if has_request_context() else START
+        timeout = bounds.START_IN_REQUEST if has_request_context() else START
         try:
             self._uri = embedded.attach(self._folder, timeout=timeout)
         except EngineError as error:

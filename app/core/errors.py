@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 from flask import Blueprint, Flask, Response, current_app, render_template, request
 from pymongo.errors import ConnectionFailure, ExecutionTimeout, PyMongoError, WTimeoutError
-from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError
+from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError, SecurityError
 
 from mongokit.errors import SchemaDocumentError
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 API_PREFIX = "/api"
 PROBLEM_JSON = "application/problem+json"
+MAX_ERRORS = 100  # in one answer: a body may hold thousands of fields that are wrong
 RETRY_AFTER = 2  # seconds: an engine or a primary that went is back in about this time
 UNAVAILABLE = (
     "The database did not answer in time. A change that was under way may have been made or not:"
@@ -110,6 +111,7 @@ def init_app(app: Flask) -> None:
         >>> init_app(app)  # doctest: +SKIP
     """
     app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(SecurityError, _foreign_host)
     app.register_error_handler(SchemaDocumentError, _refused_document)
     app.register_error_handler(PyMongoError, _database_error)
 
@@ -172,7 +174,8 @@ def respond(
     """
     if wants_problem():
         return problem(status, detail, errors, headers)
-    page = render_template("error.html", status=status, detail=detail, errors=list(errors))
+    detail, found = _first(detail, errors)
+    page = render_template("error.html", status=status, detail=detail, errors=found)
     return Response(page, status, headers)
 
 
@@ -197,16 +200,19 @@ def problem_details(
 ) -> dict[str, Any]:
     """Return what problem details hold (RFC 9457); arguments as in `respond`.
 
+    They list `MAX_ERRORS` at most, and their detail says where there are more.
+
     Example:
         >>> problem_details(HTTPStatus.NOT_FOUND, "There is no such user.")["title"]
         'Not Found'
     """
+    detail, found = _first(detail, errors)
     return {
         "type": "about:blank",
         "title": status.phrase,
         "status": status.value,
         "detail": detail,
-        "errors": list(errors),
+        "errors": found,
     }
 
 
@@ -294,12 +300,25 @@ def unavailable(error: Exception) -> Response:
     return respond(HTTPStatus.SERVICE_UNAVAILABLE, UNAVAILABLE, headers=headers)
 
 
+def _first(detail: str, errors: Iterable[FieldError]) -> tuple[str, list[FieldError]]:
+    """Return the errors that are listed, and the detail that says of others."""
+    found = list(errors)
+    if len(found) > MAX_ERRORS:
+        detail = f"{detail} The first {MAX_ERRORS} of {len(found)} errors are listed.".lstrip()
+    return detail, found[:MAX_ERRORS]
+
+
 def _http_error(error: HTTPException) -> HTTPException | Response:
     if error.response is not None or error.code is None:
         return error
     own = {"content-type", "content-length"}
     headers = {name: value for name, value in error.get_headers() if name.lower() not in own}
     return respond(*details_of(error), headers)
+
+
+def _foreign_host(_error: SecurityError) -> Response:
+    # As problem details always: under a host that is not ours no page can name its addresses.
+    return problem(HTTPStatus.BAD_REQUEST, "There is no such host here.")
 
 
 def _refused_document(error: SchemaDocumentError) -> Response:

@@ -1,30 +1,39 @@
 """Logs: JSON lines in production, readable lines elsewhere, each with the request's id.
 
 No line holds a query string, a body, or the text of an error that may carry stored values.
+
+structlog writes the lines, those of the standard library's loggers too: what our modules and the
+libraries log goes through one formatter. The chains of processors are short, since each request has
+a line: one function arranges what is known, one renders it. docs/logs.md describes the lines.
 """
 
 from __future__ import annotations
 
 import logging
 import re
-import time
+import sys
 import traceback
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 from uuid import uuid4
 
 import orjson
+import structlog
 from flask import Flask, g, has_request_context, request
-from flask.logging import wsgi_errors_stream
+from structlog.stdlib import ExtraAdder, ProcessorFormatter
+
+from app.core import figures
 
 if TYPE_CHECKING:
     from flask import Response
+    from structlog.typing import EventDict
 
 _WELL_FORMED_ID = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
-_access = logging.getLogger("app.access")
-# What a caller put on the record with `extra=`, and nothing that `logging` itself puts there.
-_OWN_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "request_id"}
+_ACCESS = "app.access"
+_access = structlog.stdlib.get_logger(_ACCESS)
+# The message of an access line says these already.
+_IN_THE_MESSAGE = ("method", "path", "status", "ms")
 # Texts of these packages repeat what was stored or sent: "dup key: { email: ... }".
 _TELLING_PACKAGES = ("pymongo", "bson", "gridfs", "mongokit")
 
@@ -44,26 +53,46 @@ def init_app(app: Flask) -> None:
     root = logging.getLogger()
     for handler in [h for h in root.handlers if isinstance(h, _Handler)]:
         root.removeHandler(handler)
-    handler = _Handler(wsgi_errors_stream)
-    handler.setFormatter(JSONFormatter() if app.config["LOG_FORMAT"] == "json" else TextFormatter())
-    handler.addFilter(_add_request_id)
+    formatter = _formatter(app.config["LOG_FORMAT"])
+    handler = _Handler()
+    handler.setFormatter(formatter)
     root.addHandler(handler)
     root.setLevel(app.config["LOG_LEVEL"])
     # At DEBUG the driver logs whole commands, with the values in them.
     logging.getLogger("pymongo").setLevel(max(root.level, logging.INFO))
-    werkzeug = logging.getLogger("werkzeug")
-    if _is_no_request_line not in werkzeug.filters:
-        werkzeug.addFilter(_is_no_request_line)
+    _take_over_servers(formatter)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=logging.getLogger,
+        cache_logger_on_first_use=True,
+    )
     app.before_request(_start)
     app.after_request(_finish)
 
 
-class _Handler(logging.StreamHandler[Any]):
-    """The one handler that `init_app` puts on the root logger; its type tells it from others."""
+class _Handler(logging.Handler):
+    """The one handler that `init_app` puts on the root logger; its type tells it from others.
+
+    It writes where the server wants errors, and looks that up once for each line.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the line for one record."""
+        try:
+            stream = request.environ["wsgi.errors"] if has_request_context() else sys.stderr
+            stream.write(self.format(record) + "\n")
+            stream.flush()
+        except Exception:  # noqa: BLE001 - as logging's own handlers: no line may break a request
+            self.handleError(record)
 
 
-class JSONFormatter(logging.Formatter):
-    """One JSON object a line: time, level, logger, message, request_id, and the `extra` fields.
+class JSONFormatter(ProcessorFormatter):
+    """One JSON object a line: time, level, logger, message, request_id, and the record's fields.
 
     Of an exception it shows the types and where they were raised; the texts stay out, since they
     may hold what a visitor sent or the database stores.
@@ -72,39 +101,94 @@ class JSONFormatter(logging.Formatter):
         >>> handler.setFormatter(JSONFormatter())  # doctest: +SKIP
     """
 
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the line for one record."""
-        line: dict[str, object] = {
-            "time": _time_of(record),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage(),
-            "request_id": getattr(record, "request_id", None),
-        }
-        line |= {k: v for k, v in vars(record).items() if k not in _OWN_FIELDS}
-        if record.exc_info and record.exc_info[1]:
-            line["exception"] = _describe(record.exc_info[1], with_texts=False)
-        return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    def __init__(self) -> None:
+        super().__init__(processors=(_arrange, _as_json), foreign_pre_chain=(ExtraAdder(),))
 
 
-class TextFormatter(logging.Formatter):
-    """Lines for a person: time, level, logger, message, id; tracebacks with most texts.
+class TextFormatter(ProcessorFormatter):
+    """Lines for a person: time, level, message, logger, fields; tracebacks with most texts.
 
     Texts of the driver's and the mapper's errors stay out here too: they hold stored values.
+
+    Args:
+        colors: For a terminal.
 
     Example:
         >>> handler.setFormatter(TextFormatter())  # doctest: +SKIP
     """
 
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the lines for one record."""
-        request_id = getattr(record, "request_id", None)
-        line = f"{_time_of(record)} {record.levelname:<7} {record.name}: {record.getMessage()}"
-        if request_id:
-            line += f" [{request_id}]"
-        if record.exc_info and record.exc_info[1]:
-            line += "\n" + _describe(record.exc_info[1], with_texts=True)
-        return line
+    def __init__(self, *, colors: bool = False) -> None:
+        render = structlog.dev.ConsoleRenderer(
+            colors=colors,
+            event_key="message",
+            timestamp_key="time",
+            pad_event_to=0,
+            sort_keys=False,
+            exception_formatter=structlog.dev.plain_traceback,
+        )
+        super().__init__(
+            processors=(_arrange_with_texts, _shorten, render), foreign_pre_chain=(ExtraAdder(),)
+        )
+
+
+def _formatter(name: str) -> logging.Formatter:
+    if name == "json":
+        return JSONFormatter()
+    return TextFormatter(colors=sys.stderr.isatty() and sys.platform != "win32")
+
+
+# Processors --------------------------------------------------------------------------------------
+
+
+def _arrange(
+    _logger: object, _method: str, event: EventDict, with_texts: bool = False
+) -> EventDict:
+    """Return the fields of a line in their order, with the exception described."""
+    record: logging.LogRecord = event.pop("_record")
+    del event["_from_structlog"]
+    event.pop("asctime", None)  # of a handler that had the record before
+    error = _error_of(event.pop("exc_info", None))
+    line: EventDict = {
+        "time": _time_of(record),
+        "level": record.levelname,
+        "logger": record.name,
+        "message": event.pop("event"),
+        "request_id": g.get("request_id") if has_request_context() else None,
+    }
+    line.update(event)
+    if error is not None:
+        line["exception"] = _describe(error, with_texts=with_texts)
+    return line
+
+
+def _arrange_with_texts(logger: object, method: str, event: EventDict) -> EventDict:
+    return _arrange(logger, method, event, with_texts=True)
+
+
+def _as_json(_logger: object, _method: str, line: EventDict) -> str:
+    return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def _shorten(_logger: object, _method: str, line: EventDict) -> EventDict:
+    """Leave out what a person has no use for, and let no visitor begin a line of his own."""
+    line["level"] = line["level"].lower()
+    if line["request_id"] is None:
+        del line["request_id"]
+    else:
+        line["message"] = str(line["message"]).replace("\n", "\\n").replace("\r", "\\r")
+    if line["logger"] == _ACCESS:
+        for name in _IN_THE_MESSAGE:
+            line.pop(name, None)
+    return line
+
+
+def _error_of(exc_info: object) -> BaseException | None:
+    """Return the exception that a record names, in any of the ways to name one."""
+    if isinstance(exc_info, tuple):
+        exc_info = exc_info[1]
+    elif exc_info is True:
+        exc_info = sys.exception()
+    return exc_info if isinstance(exc_info, BaseException) else None
 
 
 def _time_of(record: logging.LogRecord) -> str:
@@ -130,40 +214,68 @@ def _describe(error: BaseException, *, with_texts: bool) -> str:
     return "\nwhich followed from:\n".join(parts)
 
 
-def _add_request_id(record: logging.LogRecord) -> bool:
-    record.request_id = g.get("request_id") if has_request_context() else None
+# The servers' own lines ---------------------------------------------------------------------------
+
+
+def _take_over_servers(formatter: logging.Formatter) -> None:
+    """See to it that the lines of werkzeug and gunicorn keep what visitors send to themselves."""
+    gunicorn = logging.getLogger("gunicorn.error")
+    for handler in gunicorn.handlers:  # its own, to where the operator has it
+        handler.setFormatter(formatter)
+    for logger, keep in ((logging.getLogger("werkzeug"), _of_werkzeug), (gunicorn, _of_gunicorn)):
+        if keep not in logger.filters:
+            logger.addFilter(keep)
+
+
+def _of_werkzeug(record: logging.LogRecord) -> bool:
+    """Drop the development server's lines on single requests; keep tracebacks for the formatter.
+
+    The access line repeats ours. It shows the query string, as do lines on malformed requests.
+    """
+    message = str(record.msg)
+    if " - - [" in message:
+        return False
+    if message.startswith("Error on request:"):  # followed by a traceback, with texts
+        record.msg = "Error on request"
+        record.exc_info = sys.exc_info()
     return True
 
 
-def _is_no_request_line(record: logging.LogRecord) -> bool:
-    """Tell whether a record of the development server is not its access line.
+def _of_gunicorn(record: logging.LogRecord) -> bool:
+    """Cut from a line what its request has sent."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(
+            each.partition("?")[0] if isinstance(each, str) else each for each in record.args
+        )
+    if str(record.msg).startswith("Invalid request from "):
+        record.msg = str(record.msg).partition(": ")[0]
+    return True
 
-    That line repeats ours, and shows the query string.
-    """
-    return not str(record.msg).endswith('"%s" %s %s')
+
+# Requests ----------------------------------------------------------------------------------------
 
 
 def _start() -> None:
     given = request.headers.get("X-Request-ID", "")
     g.request_id = given if _WELL_FORMED_ID.fullmatch(given) else uuid4().hex
-    g.request_started = time.perf_counter()
 
 
 def _finish(response: Response) -> Response:
-    milliseconds = round((time.perf_counter() - g.request_started) * 1000, 1)
+    if "request_id" not in g:  # it failed before it came to `_start`
+        _start()
     response.headers["X-Request-ID"] = g.request_id
-    path = quote(request.path)
-    _access.info(
-        "%s %s %s %s ms",
-        request.method,
-        path,
-        response.status_code,
-        milliseconds,
-        extra={
-            "method": request.method,
-            "path": path,
-            "status": response.status_code,
-            "ms": milliseconds,
-        },
-    )
+    if logging.getLogger(_ACCESS).isEnabledFor(logging.INFO):
+        method, path = request.method, quote(request.path)
+        status, cost, user = response.status_code, figures.of_request(), g.get("user_id")
+        ms = round(cost.seconds() * 1000, 1)
+        _access.info(
+            f"{method} {path} {status} {ms} ms",
+            method=method,
+            path=path,
+            status=status,
+            ms=ms,
+            user=None if user is None else str(user),
+            db_ms=round(cost.microseconds / 1000, 1),
+            db_commands=cost.commands,
+        )
     return response

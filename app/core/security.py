@@ -1,4 +1,4 @@
-"""What protects the doors: CSRF, the session cookie, headers.
+"""What protects the doors: CSRF, the session cookie, headers, limits of what is sent.
 
 Pages change things by forms, and the browser sends the session cookie along with a form that a
 foreign site submits: so each form carries a token (Flask-WTF), which that site can't read.
@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import Flask, current_app, request
 from flask_wtf.csrf import CSRFProtect  # type: ignore[import-untyped]
-from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.exceptions import (
+    RequestEntityTooLarge,
+    RequestURITooLarge,
+    SecurityError,
+    UnsupportedMediaType,
+)
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.core import errors
 
@@ -51,6 +57,8 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+MAX_QUERY_ARGUMENTS = 100
+_FORM = "application/x-www-form-urlencoded"
 # Types of body that the API takes, by method.
 JSON_TYPES = {
     "POST": ("application/json",),
@@ -79,8 +87,36 @@ def init_app(app: Flask) -> None:
     csrf.init_app(app)
     # /api//users is no other name of /api/users; a redirect there would be a page.
     app.url_map.merge_slashes = False
+    if hops := app.config["PROXY_HOPS"]:
+        # Of what clients send in these headers nothing is believed but what our proxies wrote.
+        proxied = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)
+        app.wsgi_app = proxied  # type: ignore[method-assign]
+    app.before_request(_check_sizes)
     app.before_request(_check_request)
     app.after_request(_add_headers)
+
+
+def _check_sizes() -> None:
+    """Refuse a query or a form that is larger than any of ours.
+
+    Flask bounds bodies, and forms that hold files; see `MAX_CONTENT_LENGTH`, `MAX_FORM_PARTS` and
+    `MAX_FORM_MEMORY_SIZE`. The last two hold here for other forms, which werkzeug reads whole.
+    """
+    if isinstance(request.routing_exception, SecurityError):
+        raise request.routing_exception  # of the host: first, since it has an answer of its own
+    query, config = request.query_string, current_app.config
+    if len(query) > config["MAX_QUERY_LENGTH"]:
+        raise RequestURITooLarge(f"The query is longer than {config['MAX_QUERY_LENGTH']} bytes.")
+    if query.count(b"&") >= MAX_QUERY_ARGUMENTS:
+        message = f"the query has more than {MAX_QUERY_ARGUMENTS} arguments"
+        raise errors.MalformedRequest("", "maximum", message)
+    if request.mimetype == _FORM and request.routing_exception is None:
+        body = request.get_data()
+        if (
+            len(body) > config["MAX_FORM_MEMORY_SIZE"]
+            or body.count(b"&") >= config["MAX_FORM_PARTS"]
+        ):
+            raise RequestEntityTooLarge
 
 
 def _check_request() -> None:
@@ -144,9 +180,21 @@ def unsupported_type(wanted: str = "application/json") -> UnsupportedMediaType:
 
 
 def _add_headers(response: Response) -> Response:
+    headers = response.headers
     for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
+        headers.setdefault(name, value)
+    # To nobody by plain HTTP (RFC 6797, 7.2). Not for subdomains: they may not be ours.
+    if (seconds := current_app.config["HSTS_SECONDS"]) and request.is_secure:
+        headers.setdefault("Strict-Transport-Security", f"max-age={seconds}")
+    # What a person sees who is signed in must not stay in a cache; what may is said by its view.
+    if not _is_static(request.endpoint):
+        headers.setdefault("Cache-Control", "no-store")
     if errors.is_api_request() and response.is_sequence and not response.get_data():
         # Flask calls nothing at all HTML too: the answer to DELETE, or to OPTIONS.
         response.headers.pop("Content-Type", None)
     return response
+
+
+def _is_static(endpoint: str | None) -> bool:
+    """Tell whether it is a file of the app, or of an extension, which Flask lets caches keep."""
+    return endpoint is not None and endpoint.rpartition(".")[2] == "static"

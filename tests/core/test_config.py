@@ -126,9 +126,11 @@ def test_testing_reads_neither_file(folder: Path) -> None:
         ("FLASK_SECRET_KEY", "1234567890", "SECRET_KEY", "1234567890"),
         ("SECRET_KEY", KEY, "SECRET_KEY", KEY),
         ("FLASK_MONGODB_HOST", "db.test", "MONGODB_HOST", "db.test"),
+        ("FLASK_TRUSTED_HOSTS", "a.test, .b.test,", "TRUSTED_HOSTS", ["a.test", ".b.test"]),
+        ("FLASK_TRUSTED_HOSTS", "", "TRUSTED_HOSTS", None),
         # Flask's own options are read as Flask reads them.
         ("FLASK_PREFERRED_URL_SCHEME", "https", "PREFERRED_URL_SCHEME", "https"),
-        ("FLASK_TRUSTED_HOSTS", '["a.test"]', "TRUSTED_HOSTS", ["a.test"]),
+        ("FLASK_SESSION_REFRESH_EACH_REQUEST", "false", "SESSION_REFRESH_EACH_REQUEST", False),
     ],
 )
 def test_text_is_read_by_the_type_of_the_setting(
@@ -233,6 +235,12 @@ def test_database_is_the_named_one_else_the_one_in_the_uri(
         ({"MONGODB_EMBEDDED": "maybe"}, "MONGODB_EMBEDDED must be true or false"),
         ({"MONGODB_CONNECT_TIMEOUT_MS": "0"}, "MONGODB_CONNECT_TIMEOUT_MS must be greater"),
         ({"FLASK_MAX_CONTENT_LENGTH": "0"}, "MAX_CONTENT_LENGTH must be greater than 0"),
+        ({"FLASK_MAX_QUERY_LENGTH": "0"}, "MAX_QUERY_LENGTH must be greater than 0"),
+        ({"FLASK_PROXY_HOPS": "one"}, "PROXY_HOPS must be a whole number"),
+        ({"FLASK_METRICS_TOKEN": "x" * 15}, "METRICS_TOKEN is too short"),
+        ({"FLASK_TRUSTED_HOSTS": "https://a.test"}, "TRUSTED_HOSTS must be host names"),
+        ({"FLASK_TRUSTED_HOSTS": "a.test:443"}, "TRUSTED_HOSTS must be host names"),
+        ({"FLASK_TRUSTED_HOSTS": "a.test b.test"}, "TRUSTED_HOSTS must be host names"),
         ({"FLASK_LOG_LEVEL": "LOUD"}, "LOG_LEVEL must be one of DEBUG, INFO"),
         ({"FLASK_LOG_FORMAT": "xml"}, "LOG_FORMAT must be one of text, json"),
     ],
@@ -256,6 +264,8 @@ def test_what_is_wrong_is_refused_and_named(
         ("MONGODB_EMBEDDED", 1, "MONGODB_EMBEDDED must be true or false, not int"),
         ("SECRET_KEY", b"bytes", "SECRET_KEY must be text, not bytes"),
         ("LOG_LEVEL", 10, "LOG_LEVEL must be text, not int"),
+        ("TRUSTED_HOSTS", [1], "TRUSTED_HOSTS must be a list of text"),
+        ("TRUSTED_HOSTS", 1, "TRUSTED_HOSTS must be a list of text, not int"),
     ],
 )
 def test_value_of_another_type_is_refused(
@@ -263,6 +273,17 @@ def test_value_of_another_type_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=re.escape(f"{named} (from the mapping")):
         load(folder, {}, {name: value})
+
+
+@pytest.mark.parametrize("name", ["HSTS_SECONDS", "PROXY_HOPS"])
+def test_number_below_zero_is_refused(folder: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name} must not be less than 0"):
+        load(folder, {}, {name: -1})
+
+
+@pytest.mark.parametrize("hosts", [["a.test"], ("a.test",), "a.test"])
+def test_list_may_be_given_as_one_or_as_text(folder: Path, hosts: object) -> None:
+    assert load(folder, {}, {"TRUSTED_HOSTS": hosts})["TRUSTED_HOSTS"] == ["a.test"]
 
 
 def test_everything_wrong_is_in_one_message_that_shows_no_value(folder: Path) -> None:

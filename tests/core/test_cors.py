@@ -72,9 +72,9 @@ def test_preflight_of_a_granted_origin_is_answered(
         "",
     ],
 )
-def test_other_origin_gets_nothing(client: FlaskClient, origin: str) -> None:
-    asked = preflight(client, "/api/users", origin)
-    answer = client.get("/api/users", headers={"Origin": origin})
+def test_other_origin_gets_nothing(api: FlaskClient, origin: str) -> None:
+    asked = preflight(api, "/api/users", origin)
+    answer = api.get("/api/users", headers={"Origin": origin})
 
     for each in (asked, answer):
         assert each.status_code == 200
@@ -88,9 +88,9 @@ def test_other_origin_gets_nothing(client: FlaskClient, origin: str) -> None:
     [("/api/users", 200), ("/api/users?limti=1", 400), ("/api/users/x", 400), ("/api/no", 404)],
 )
 def test_answer_to_a_granted_origin_can_be_read_errors_too(
-    client: FlaskClient, path: str, status: int
+    api: FlaskClient, path: str, status: int
 ) -> None:
-    answer = client.get(path, headers={"Origin": SHOP})
+    answer = api.get(path, headers={"Origin": SHOP})
 
     assert answer.status_code == status
     assert answer.headers["Access-Control-Allow-Origin"] == SHOP
@@ -102,11 +102,11 @@ def test_answer_to_a_granted_origin_can_be_read_errors_too(
     assert "Access-Control-Allow-Credentials" not in answer.headers
 
 
-def test_request_without_an_origin_is_answered_as_ever(client: FlaskClient) -> None:
-    answer = client.get("/api/users")
+def test_request_without_an_origin_is_answered_as_ever(api: FlaskClient) -> None:
+    answer = api.get("/api/users")
 
     assert "Access-Control-Allow-Origin" not in answer.headers
-    assert answer.headers["Vary"] == "Origin"
+    assert "Origin" in answer.headers["Vary"]
 
 
 def test_options_that_is_no_preflight_tells_the_methods(client: FlaskClient) -> None:

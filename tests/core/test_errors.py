@@ -146,6 +146,26 @@ def test_refused_document_is_422_with_every_field(app: Flask) -> None:
     assert "12345" not in str(read)
 
 
+@pytest.mark.parametrize(("count", "listed"), [(0, 0), (100, 100), (101, 100), (5_000, 100)])
+def test_answer_lists_a_hundred_errors_and_says_of_others(
+    app: Flask, count: int, listed: int
+) -> None:
+    found = [errors.field_error(f"field{n}", "unknown", "unknown") for n in range(count)]
+    app.add_url_rule(
+        "/api/many", view_func=lambda: errors.respond(HTTPStatus.CONFLICT, "Many.", found)
+    )
+    app.add_url_rule("/many", "page", lambda: errors.respond(HTTPStatus.CONFLICT, "Many.", found))
+
+    read = body(app.test_client().get("/api/many"))
+    page = app.test_client().get("/many").text
+
+    said = f"Many. The first 100 of {count} errors are listed." if count > listed else "Many."
+    assert read["detail"] == said
+    assert len(read["errors"]) == listed
+    assert page.count("<li>") == listed
+    assert said in page
+
+
 def test_domain_error_has_the_status_that_its_door_says(app: Flask) -> None:
     door = Blueprint("door", __name__, url_prefix="/api/door")
 
@@ -185,6 +205,7 @@ def test_database_that_does_not_answer_is_503_with_retry_after(
     assert str(error) not in answer.text
 
 
+@pytest.mark.logs_secrets  # in the form for people
 @pytest.mark.parametrize(
     "error",
     [
@@ -236,3 +257,23 @@ def test_malformed_json_is_400(app: Flask) -> None:
     answer = app.test_client().post("/api/read", data="{", content_type="application/json")
 
     assert body(answer)["status"] == 400
+
+
+@pytest.mark.parametrize("depth", [500, 1_000, 1_100, 100_000])
+@pytest.mark.parametrize(("begin", "end"), [("[", "]"), ('{"name":', "}")])
+def test_deeply_nested_json_is_refused(api: FlaskClient, begin: str, end: str, depth: int) -> None:
+    api.application.config["TESTING"] = False
+    nested = begin * depth + '"Ada"' + end * depth
+
+    answer = api.post("/api/users", data=nested, content_type="application/json")
+
+    assert body(answer)["status"] in ({400} if depth > 1_024 else {400, 422})
+
+
+def test_body_with_very_many_unknown_fields_has_a_short_answer(api: FlaskClient) -> None:
+    fields = ",".join(f'"f{n}":0' for n in range(20_000))
+
+    answer = api.post("/api/users", data=f"{{{fields}}}", content_type="application/json")
+
+    assert body(answer)["status"] == 422
+    assert len(answer.data) < 50_000

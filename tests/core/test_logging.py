@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
+from bson import ObjectId
 from bson.errors import InvalidDocument
+from flask import g
 from pymongo.errors import DuplicateKeyError
 
+from app.core.db import db
 from app.core.logging import JSONFormatter, TextFormatter
+from tests.secrets import PASSWORD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +46,73 @@ def test_request_has_one_line_with_method_path_status_and_time(
     assert line["level"] == "INFO"
     assert line["time"].endswith("Z")
     assert "hush" not in str(line)
+
+
+def test_request_line_says_who_asked_and_what_the_database_took(
+    make_app: AppMaker, capsys: Capture
+) -> None:
+    app = make_app(LOG_FORMAT="json")
+    user = ObjectId()
+    with app.app_context():
+        db.connect()
+
+    @app.get("/mine")
+    def mine() -> str:
+        g.user_id = user
+        db.database.command("ping")
+        return "mine"
+
+    capsys.readouterr()
+    app.test_client().get("/mine")
+    app.test_client().get("/healthz")
+
+    signed_in, nobody = lines(capsys)
+    assert (signed_in["user"], signed_in["db_commands"]) == (str(user), 1)
+    assert 0 <= signed_in["db_ms"] <= signed_in["ms"]
+    assert (nobody["user"], nobody["db_commands"], nobody["db_ms"]) == (None, 0, 0)
+
+
+def test_request_line_for_people_says_each_thing_once(make_app: AppMaker, capsys: Capture) -> None:
+    client = make_app(LOG_FORMAT="text").test_client()
+
+    client.get("/healthz", headers={"X-Request-ID": "edge-42.A_b"})
+
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.count("/healthz") == 1
+    assert "request_id=edge-42.A_b" in line
+    assert "db_commands=0" in line
+    assert "\x1b" not in line  # no colours where it is no terminal
+
+
+def test_libraries_and_structlog_write_in_the_same_form(
+    make_app: AppMaker, capsys: Capture
+) -> None:
+    make_app(LOG_FORMAT="json")
+
+    logging.getLogger("a.library").warning("%s of %s", 1, 2, extra={"portion": 3})
+    structlog.stdlib.get_logger("ours").warning("1 of 2", portion=3)
+
+    library, ours = lines(capsys)
+    assert library["logger"] == "a.library"
+    for line in (library, ours):
+        assert (line["level"], line["message"], line["portion"]) == ("WARNING", "1 of 2", 3)
+
+
+@pytest.mark.parametrize("logger", [logging.getLogger("a.b"), structlog.stdlib.get_logger("a.b")])
+def test_exception_is_described_whoever_logs_it(
+    make_app: AppMaker, capsys: Capture, logger: Any
+) -> None:
+    make_app(LOG_FORMAT="json")
+
+    try:
+        raise RuntimeError("hush")
+    except RuntimeError:
+        logger.exception("failed")
+
+    [line] = lines(capsys)
+    assert line["level"] == "ERROR"
+    assert line["exception"].endswith("builtins.RuntimeError")
+    assert "exc_info" not in line
 
 
 def test_well_formed_request_id_is_taken_over_and_returned(
@@ -78,6 +151,22 @@ def test_path_with_a_line_break_stays_on_one_line(make_app: AppMaker, capsys: Ca
     assert "GET /a%0AFAKE%20LINE 404" in line
 
 
+def test_message_with_a_line_break_begins_no_line_of_its_own(
+    make_app: AppMaker, capsys: Capture
+) -> None:
+    app = make_app(LOG_FORMAT="text")
+
+    @app.get("/log/<what>")
+    def log(what: str) -> str:
+        app.logger.warning("somebody said %s", what)
+        return "logged"
+
+    app.test_client().get("/log/a%0aFAKE%0dLINE")
+
+    assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+@pytest.mark.logs_secrets  # a developer reads the text, in the form for people
 def test_unforeseen_error_is_logged_with_its_place_and_id_but_not_its_text(
     make_app: AppMaker, capsys: Capture
 ) -> None:
@@ -150,6 +239,26 @@ def test_driver_never_logs_commands(make_app: AppMaker) -> None:
     assert not logging.getLogger("pymongo.command").isEnabledFor(logging.DEBUG)
 
 
+@pytest.mark.parametrize("log_format", ["json", "text"])
+def test_nothing_that_a_visitor_sends_is_logged_not_even_at_debug(
+    make_app: AppMaker, capsys: Capture, log_format: str
+) -> None:
+    client = make_app(LOG_FORMAT=log_format, LOG_LEVEL="DEBUG").test_client()
+    client.set_cookie("session", "hush-cookie")
+    headers = {"Authorization": "Bearer hush-token", "X-Other": "hush-header"}
+    user = {"name": "hush name", "email": "hush@example.org"}
+
+    for body in (user, user, {"name": 5, "password": PASSWORD}, "hush-text"):
+        client.post("/api/users?q=hush-query", json=body, headers=headers)
+    client.post("/users", data=user | {"csrf_token": "hush-csrf"}, headers=headers)
+    client.post("/api/users", data='{"hush', content_type="application/json")
+
+    logged = capsys.readouterr().err
+    assert logged.count("POST /api/users") == 5
+    assert "hush" not in logged
+    assert PASSWORD not in logged
+
+
 def test_several_apps_log_each_line_once(make_app: AppMaker, capsys: Capture) -> None:
     make_app()
     client = make_app(LOG_FORMAT="json").test_client()
@@ -171,3 +280,55 @@ def test_request_lines_of_the_development_server_are_left_out(
     printed = capsys.readouterr().err
     assert "hush" not in printed
     assert "Running on" in printed
+
+
+@pytest.mark.parametrize(
+    "text", ["code 400, message Bad request syntax ('GET /?token=hush')", "hush"]
+)
+def test_nor_are_its_lines_on_malformed_requests(
+    make_app: AppMaker, capsys: Capture, text: str
+) -> None:
+    make_app(LOG_FORMAT="text")
+
+    logging.getLogger("werkzeug").error(f"127.0.0.1 - - [now] {text}")  # noqa: G004 - as it does
+
+    assert capsys.readouterr().err == ""
+
+
+def test_error_in_a_streamed_answer_is_described_as_any_other(
+    make_app: AppMaker, capsys: Capture
+) -> None:
+    make_app(LOG_FORMAT="json")
+
+    said = "hush"
+    try:
+        raise RuntimeError(said)
+    except RuntimeError:
+        logging.getLogger("werkzeug").error(f"Error on request:\nRuntimeError: {said}")  # noqa: G004
+
+    [line] = lines(capsys)
+    assert line["message"] == "Error on request"
+    assert "builtins.RuntimeError" in line["exception"]
+    assert "RuntimeError: hush" not in str(line)
+
+
+def test_gunicorn_writes_in_our_form_where_it_would_and_without_what_was_sent(
+    make_app: AppMaker,
+) -> None:
+    gunicorn, written = logging.getLogger("gunicorn.error"), io.StringIO()
+    handler = logging.StreamHandler(written)
+    gunicorn.addHandler(handler)
+    gunicorn.propagate, propagated = False, gunicorn.propagate
+    try:
+        make_app(LOG_FORMAT="json")
+        gunicorn.error("Error handling request %s %s", "GET", "/users?token=hush")
+        gunicorn.warning("Invalid request from ip=127.0.0.1: Invalid header: 'Cookie hush'")
+    finally:
+        gunicorn.removeHandler(handler)
+        gunicorn.propagate = propagated
+
+    messages = [json.loads(line)["message"] for line in written.getvalue().splitlines()]
+    assert messages == [
+        "Error handling request GET /users",
+        "Invalid request from ip=127.0.0.1",
+    ]

@@ -78,14 +78,14 @@ def test_client_that_takes_no_json_is_told_so_in_json(client: FlaskClient, accep
     assert "application/json" in answer.json["detail"]
 
 
-def test_nothing_is_done_for_a_client_that_could_not_take_the_answer(app: Flask) -> None:
-    client = app.test_client()
+def test_nothing_is_done_for_a_client_that_could_not_take_the_answer(api: FlaskClient) -> None:
+    client = api
     ada = {"name": "Ada", "email": "ada@example.org"}
 
     refused = client.post("/api/users", json=ada, headers={"Accept": "text/html"})
 
     assert refused.status_code == 406
-    assert (client.get("/api/users").json or {})["items"] == []
+    assert len((client.get("/api/users").json or {})["items"]) == 1  # the admin who asks
 
 
 def test_address_and_method_come_before_what_the_client_takes(client: FlaskClient) -> None:

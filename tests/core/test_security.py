@@ -6,12 +6,12 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from flask import jsonify, render_template_string, request, session
+from flask import Response, jsonify, render_template_string, request, session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from flask import Flask, Response
+    from flask import Flask
     from flask.testing import FlaskClient
 
     AppMaker = Callable[..., Flask]
@@ -193,3 +193,148 @@ def test_pages_hold_no_inline_style_or_script(client: FlaskClient) -> None:
     assert "<style" not in page
     assert "<script" not in page
     assert not re.search(r"\s(style|on\w+)=", page)
+
+
+# Transport and hosts ----------------------------------------------------------------------------
+
+
+def test_browsers_are_told_to_come_by_tls_only_where_they_did(make_app: AppMaker) -> None:
+    client = make_app(HSTS_SECONDS=600).test_client()
+
+    secure = client.get("/healthz", base_url="https://app.test").headers
+    plain = client.get("/healthz", base_url="http://app.test").headers
+
+    assert secure["Strict-Transport-Security"] == "max-age=600"
+    assert "Strict-Transport-Security" not in plain
+
+
+def test_in_production_they_are_told_for_a_year_and_elsewhere_not_at_all(
+    make_app: AppMaker,
+) -> None:
+    production = make_app(APP_ENV="production", SECRET_KEY="kX2vQ9wLr7TzB4nYp8HsD3mJf6GcA1eUoZ5i")
+    answers = [
+        app.test_client().get("/healthz", base_url="https://app.test")
+        for app in (production, make_app())
+    ]
+
+    assert answers[0].headers["Strict-Transport-Security"] == "max-age=31536000"
+    assert "Strict-Transport-Security" not in answers[1].headers
+
+
+@pytest.mark.parametrize(
+    ("hops", "seen"),
+    [
+        (0, ["http://app.test/where", "127.0.0.1"]),
+        (1, ["https://public.test/where", "203.0.113.7"]),
+    ],
+)
+def test_headers_of_proxies_are_believed_as_far_as_there_are_proxies(
+    make_app: AppMaker, hops: int, seen: list[str]
+) -> None:
+    app = make_app(PROXY_HOPS=hops)
+
+    @app.get("/where")
+    def where() -> Response:
+        return jsonify([request.url, request.remote_addr])
+
+    headers = {
+        "X-Forwarded-For": "198.51.100.1, 203.0.113.7",
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Host": "public.test",
+    }
+
+    assert app.test_client().get("/where", base_url="http://app.test", headers=headers).json == seen
+
+
+@pytest.mark.parametrize("path", ["/", "/api/users", "/healthz", "/nowhere", "/static/style.css"])
+def test_another_host_is_400_as_problem_details(make_app: AppMaker, path: str) -> None:
+    client = make_app(TRUSTED_HOSTS="app.test, .below.test", TESTING=False).test_client()
+
+    for query in ("", "q" * 5_000):
+        answer = client.get(path, query_string=query, base_url="http://evil.test")
+
+        assert (answer.status_code, answer.mimetype) == (400, "application/problem+json")
+        assert "evil" not in answer.text
+
+
+@pytest.mark.parametrize("host", ["app.test", "app.test:8000", "below.test", "a.below.test"])
+def test_named_host_is_served(make_app: AppMaker, host: str) -> None:
+    client = make_app(TRUSTED_HOSTS=["app.test", ".below.test"]).test_client()
+
+    assert client.get("/healthz", base_url=f"http://{host}").status_code == 200
+
+
+# Limits -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/api/echo", "/nowhere", "/static/style.css"])
+def test_query_over_the_limit_is_414(client: FlaskClient, path: str) -> None:
+    with client.get(path, query_string="q=" + "x" * 2_046) as fits:
+        assert fits.status_code != 414
+    answer = client.get(path, query_string="q=" + "x" * 2_047)
+
+    assert answer.status_code == 414
+
+
+def test_query_of_very_many_arguments_is_400(client: FlaskClient) -> None:
+    assert client.get("/healthz", query_string="&".join(["q=1"] * 100)).status_code == 200
+
+    assert client.get("/healthz", query_string="&".join(["q=1"] * 101)).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/x-www-form-urlencoded", "multipart/form-data"]
+)
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"a": "x" * 4_000}, 200),
+        ({"a": "x" * 6_000}, 413),
+        ({f"a{n}": "" for n in range(9)}, 200),
+        ({f"a{n}": "" for n in range(11)}, 413),
+    ],
+)
+def test_form_over_a_limit_is_413(
+    app: Flask, content_type: str, fields: dict[str, str], status: int
+) -> None:
+    app.config |= {"MAX_FORM_MEMORY_SIZE": 5_000, "MAX_FORM_PARTS": 10, "WTF_CSRF_ENABLED": False}
+
+    @app.post("/fields")
+    def count() -> str:
+        return str(len(request.form))
+
+    answer = app.test_client().post("/fields", data=fields, content_type=content_type)
+
+    assert answer.status_code == status
+    if status == 200:
+        assert answer.text == str(len(fields))
+
+
+# Caches -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/", "/api/users", "/healthz", "/nowhere", "/api/docs"])
+def test_answers_stay_out_of_caches(client: FlaskClient, path: str) -> None:
+    assert client.get(path).headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "path", ["/static/style.css", "/api/openapi.json", "/api/docs/swagger-ui.css"]
+)
+def test_what_is_the_same_for_all_may_be_kept(client: FlaskClient, path: str) -> None:
+    with client.get(path) as answer:
+        assert "no-store" not in answer.headers["Cache-Control"]
+        etag = answer.headers["ETag"]
+    with client.get(path, headers={"If-None-Match": etag}) as again:
+        assert again.status_code == 304
+        assert "no-store" not in again.headers["Cache-Control"]
+
+
+def test_view_may_say_what_caches_do(app: Flask) -> None:
+    @app.get("/kept")
+    def kept() -> Response:
+        response = Response("kept")
+        response.cache_control.max_age = 60
+        return response
+
+    assert app.test_client().get("/kept").headers["Cache-Control"] == "max-age=60"

@@ -18,7 +18,7 @@ from app.users import services, signing_in, tokens
 from app.users.permissions import OPERATOR, VISITOR, Actor, NotAllowed, NotSignedIn
 from app.users.services import UserRefused
 from mongokit import utcnow
-from tests.known import PASSWORD
+from tests.secrets import OTHER_PASSWORD, PASSWORD, WRONG_PASSWORD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from app.users.documents import User
 
 HERE = "192.0.2.1"
-WRONG = "not the password at all"
+WRONG = WRONG_PASSWORD
 
 
 def member(user: User) -> Actor:
@@ -353,7 +353,7 @@ def test_changed_password_ends_all_other_sessions_and_needs_the_one_until_now(
     here, there = sign_in(ada), sign_in(ada)
     form = {
         "csrf_token": token_in(here.get("/profile/password").text),
-        "password": "a new one, long",
+        "password": OTHER_PASSWORD,
     }
 
     refused = here.post("/profile/password", data=form | {"current_password": WRONG})
@@ -578,7 +578,7 @@ def test_own_password_can_be_set_only_with_the_current_one(
 
     for current in (None, "", WRONG, {"$ne": ""}):
         with pytest.raises(UserRefused) as caught:
-            signing_in.set_password(ada["_id"], "a new one, long", by=member(ada), current=current)
+            signing_in.set_password(ada["_id"], OTHER_PASSWORD, by=member(ada), current=current)
         assert [error["path"] for error in caught.value.errors] == ["current_password"]
     with pytest.raises(UserRefused) as caught:
         signing_in.set_password(ada["_id"], "short", by=member(ada), current=PASSWORD)
