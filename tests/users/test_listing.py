@@ -138,6 +138,7 @@ def walk(
         assert len(page.items) <= limit
         found = [user["_id"] for user in page.items]
         seen = found + seen if backwards else seen + found
+        assert len(seen) < 100, "it goes round in circles"
     return seen
 
 
