@@ -36,7 +36,7 @@ EXAMPLES = 30  # random requests of each kind to each operation
 # Chance seldom finds the address of another, and never what is wrong with the service or the
 # database, nor a tag, a password or a token that is right; and who asks is an admin. Tests of their
 # own bring these about.
-NOT_BROUGHT_ABOUT = {304, 401, 403, 406, 409, 412, 413, 429, 500, 503}
+NOT_BROUGHT_ABOUT = {304, 401, 403, 406, 409, 412, 413, 414, 429, 500, 503}
 SELDOM = {"tokensCreate": {201}, "tokensRevoke": {204}, "usersReplace": {422}}
 
 # Why arguments may be refused of which each is right: two don't go together, or a token is of

@@ -56,6 +56,7 @@ PROBLEM = {
 _SHARED = {
     HTTPStatus.NOT_ACCEPTABLE: ("NotAcceptable", "The client takes no JSON."),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("TooLarge", "The body is too large."),
+    HTTPStatus.REQUEST_URI_TOO_LONG: ("QueryTooLong", "The query is too long."),
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ("UnsupportedType", "The body is not sent as JSON."),
     HTTPStatus.INTERNAL_SERVER_ERROR: ("Failed", "Something went wrong here."),
     HTTPStatus.SERVICE_UNAVAILABLE: ("Unavailable", "The database does not answer."),
@@ -76,7 +77,7 @@ def shared() -> dict[str, dict[str, Any]]:
 
     Example:
         >>> sorted(shared())
-        ['Failed', 'NotAcceptable', 'TooLarge', 'Unavailable', 'UnsupportedType']
+        ['Failed', 'NotAcceptable', 'QueryTooLong', 'TooLarge', 'Unavailable', 'UnsupportedType']
     """
     return {
         name: _response(status, {name: (text, _details_of(status))})
@@ -184,6 +185,7 @@ def _details_of(status: HTTPStatus) -> dict[str, Any]:
     raised = (
         operations.not_acceptable(),
         RequestEntityTooLarge(),
+        security.query_too_long(),
         security.unsupported_type(),
         InternalServerError(),
     )

@@ -106,7 +106,7 @@ def _check_sizes() -> None:
         raise request.routing_exception  # of the host: first, since it has an answer of its own
     query, config = request.query_string, current_app.config
     if len(query) > config["MAX_QUERY_LENGTH"]:
-        raise RequestURITooLarge(f"The query is longer than {config['MAX_QUERY_LENGTH']} bytes.")
+        raise query_too_long()
     if query.count(b"&") >= MAX_QUERY_ARGUMENTS:
         message = f"the query has more than {MAX_QUERY_ARGUMENTS} arguments"
         raise errors.MalformedRequest("", "maximum", message)
@@ -128,6 +128,17 @@ def _check_request() -> None:
         taken = types_of(current_app.view_functions.get(request.endpoint or ""), request.method)
         if taken and request.mimetype not in taken:
             raise unsupported_type(taken[0])
+
+
+def query_too_long() -> RequestURITooLarge:
+    """Return the refusal of a query string over `MAX_QUERY_LENGTH`.
+
+    Example:
+        >>> raise query_too_long()
+        Traceback (most recent call last):
+        werkzeug.exceptions.RequestURITooLarge: 414 ...: The query is too long.
+    """
+    return RequestURITooLarge("The query is too long.")
 
 
 def takes(*media_types: str) -> Callable[[V], V]:
