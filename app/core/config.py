@@ -65,6 +65,7 @@ class Config:
     LOG_FORMAT: str = "text"
     METRICS_TOKEN: str | None = None
     MAX_CONTENT_LENGTH: int = 1024 * 1024
+    IMPORT_MAX_CONTENT_LENGTH: int = 10 * 1024 * 1024
     MAX_FORM_MEMORY_SIZE: int = 500_000
     MAX_FORM_PARTS: int = 100
     MAX_QUERY_LENGTH: int = 2048

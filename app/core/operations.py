@@ -38,7 +38,6 @@ Mode = Literal["create", "update", "replace", "read", "page"]
 
 V = TypeVar("V", bound="Callable[..., Any]")
 _ATTRIBUTE = "__operation__"
-_ANSWERED = ("application/json", PROBLEM_JSON)
 
 
 class Query(Protocol):
@@ -246,15 +245,19 @@ def unknown_argument(name: str) -> MalformedRequest:
     return MalformedRequest(name, "unknown", f"{name} is not an argument of this operation")
 
 
-def not_acceptable() -> NotAcceptable:
+def not_acceptable(*offered: str) -> NotAcceptable:
     """Return the refusal of a client that takes nothing of what the API answers.
+
+    Args:
+        *offered: The types of the answer, JSON where none is named.
 
     Example:
         >>> raise not_acceptable()
         Traceback (most recent call last):
         werkzeug.exceptions.NotAcceptable: 406 Not Acceptable: The answer is application/json: ...
     """
-    return NotAcceptable("The answer is application/json: let Accept admit it, or leave it out.")
+    kinds = " or ".join(offered or ("application/json",))
+    return NotAcceptable(f"The answer is {kinds}: let Accept admit it, or leave it out.")
 
 
 def _check_request() -> None:
@@ -264,8 +267,9 @@ def _check_request() -> None:
     said = operation_of(current_app.view_functions[request.endpoint])
     if said is None:
         return
-    if not _accepts_answers():
-        raise not_acceptable()
+    offered = _types_of(said)
+    if not _accepts((*offered, PROBLEM_JSON)):
+        raise not_acceptable(*offered)
     known = said.query.parameters() if said.query else {}
     for name, values in request.args.lists():
         if name not in known:
@@ -274,8 +278,19 @@ def _check_request() -> None:
             raise MalformedRequest(name, "repeated", f"{name} can be given once only")
 
 
-def _accepts_answers() -> bool:
-    """Tell whether the client takes one of the types that the API answers, whatever its parameters.
+def _types_of(said: Operation) -> tuple[str, ...]:
+    """Return the types of what an operation answers when all goes well."""
+    found = ("application/json",)
+    for answer in said.answers.values():
+        if isinstance(answer, tuple):
+            return tuple(each.media_type for each in answer)
+        if isinstance(answer, Described):
+            return (answer.media_type,)
+    return found
+
+
+def _accepts(offered: tuple[str, ...]) -> bool:
+    """Tell whether the client takes one of these types, whatever its parameters.
 
     RFC 9110, 12.5.1: without the header anything will do.
     """
@@ -283,4 +298,4 @@ def _accepts_answers() -> bool:
     if not accepted:
         return True
     plain = MIMEAccept([(kind.partition(";")[0].strip(), q) for kind, q in accepted])
-    return any(plain.quality(kind) > 0 for kind in _ANSWERED)
+    return any(plain.quality(kind) > 0 for kind in offered)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.users import access, account, api, api_tokens, cli_users, pages
+from app.users import access, account, api, api_files, api_tokens, cli_users, pages
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -23,7 +23,7 @@ def init_app(app: Flask) -> None:
     """
     app.url_map.converters["user_id"] = api.UserIdConverter
     access.init_app(app)
-    app.register_blueprint(api.blueprint)
+    app.register_blueprint(api_files.blueprint)
     app.register_blueprint(api_tokens.blueprint)
     app.register_blueprint(account.blueprint)
     app.register_blueprint(pages.blueprint)

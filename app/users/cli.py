@@ -20,6 +20,7 @@ from flask.cli import AppGroup
 from app.core.embedded import EngineError
 from app.core.errors import DomainError
 from app.users import files, services
+from app.users.formulas import FORMULAS, Formulas
 from app.users.permissions import OPERATOR
 
 if TYPE_CHECKING:
@@ -36,9 +37,19 @@ _format_option = click.option(
 )
 
 
+_formulas_option = click.option(
+    "--formulas",
+    type=click.Choice(FORMULAS),
+    default="escape",
+    show_default=True,
+    help="CSV cells that a spreadsheet would run get an apostrophe before them, or stay.",
+)
+
+
 @commands.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @_format_option
+@_formulas_option
 @click.option(
     "--rejects",
     type=click.Path(dir_okay=False),
@@ -50,6 +61,7 @@ def import_users(
     context: click.Context,
     file: str,
     format: files.Format | None,
+    formulas: Formulas,
     rejects: str | None,
     dry_run: bool,
 ) -> None:
@@ -68,14 +80,18 @@ def import_users(
     with _errors_for_people(counts), click.open_file(file, "rb") as opened:
         stream = cast("BinaryIO", opened)
         try:
-            reader = files.open_reader(stream, kind)
+            reader = files.open_reader(stream, kind, formulas=formulas)
         except files.BadHeader as error:
             raise click.BadParameter(printable(str(error)), param_hint="FILE") from error
         with (
             Path(rejects).open("wb") if rejects else nullcontext() as target,
             _progress("Importing", _size_of(stream)) as advance,
         ):
-            writer = files.RejectsWriter(target, kind, reader.columns) if target else None
+            writer = (
+                files.RejectsWriter(target, kind, reader.columns, formulas=formulas)
+                if target
+                else None
+            )
             for outcome in services.import_rows(reader, by=OPERATOR, dry_run=dry_run):
                 counts[outcome.result] += 1
                 if outcome.result == "refused":
@@ -90,7 +106,8 @@ def import_users(
 @commands.command("export")
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True), default="-")
 @_format_option
-def export_users(file: str, format: files.Format | None) -> None:
+@_formulas_option
+def export_users(file: str, format: files.Format | None, formulas: Formulas) -> None:
     """Write all users, the oldest first, to FILE (- or nothing for standard output).
 
     The file is CSV with a header (name, email, created) or NDJSON, and can be imported again. It
@@ -101,7 +118,7 @@ def export_users(file: str, format: files.Format | None) -> None:
     with _errors_for_people(), _replacing(file) as stream:
         length = None if file == "-" else services.estimate(by=OPERATOR)
         with _progress("Exporting", length) as advance:
-            writer = files.Writer(stream, kind, files.columns())
+            writer = files.Writer(stream, kind, files.columns(), formulas=formulas)
             for count, row in enumerate(services.export_rows(by=OPERATOR), start=1):
                 writer.write(row)
                 advance(count, count)

@@ -20,6 +20,7 @@ import orjson
 from app.core.errors import field_error
 from app.core.fields import Field, at, fields_of, nested
 from app.users import documents
+from app.users.formulas import Formulas, escape, unescape
 from app.users.services import Row
 
 if TYPE_CHECKING:
@@ -78,12 +79,13 @@ class Reader(Protocol):
     def __iter__(self) -> Iterator[Row]: ...
 
 
-def open_reader(stream: BinaryIO, format: Format) -> Reader:
+def open_reader(stream: BinaryIO, format: Format, *, formulas: Formulas = "escape") -> Reader:
     """Return what reads the rows of a file.
 
     Args:
         stream: The file, from its beginning. A byte order mark is skipped.
         format: What it holds.
+        formulas: Whether cells of a CSV were escaped.
 
     Raises:
         BadHeader: It is a CSV without a header that names `name` and `email`.
@@ -94,7 +96,7 @@ def open_reader(stream: BinaryIO, format: Format) -> Reader:
         [(2, 'Ada')]
     """
     lines = _Lines(stream)
-    return _CSVReader(lines) if format == "csv" else _NDJSONReader(lines)
+    return _CSVReader(lines, formulas) if format == "csv" else _NDJSONReader(lines)
 
 
 class Writer:
@@ -104,15 +106,24 @@ class Writer:
         stream: The file; it is not closed.
         format: What it shall hold.
         columns: The columns of a CSV.
+        formulas: What becomes of cells that a spreadsheet would run.
 
     Example:
         >>> writer = Writer(stream, "csv", ["name", "email"])
         >>> writer.write({"name": "Ada", "email": "ada@example.org"})
     """
 
-    def __init__(self, stream: BinaryIO, format: Format, columns: Sequence[str]) -> None:
+    def __init__(
+        self,
+        stream: BinaryIO,
+        format: Format,
+        columns: Sequence[str],
+        *,
+        formulas: Formulas = "escape",
+    ) -> None:
         self._stream = stream
         self._columns = columns
+        self._formulas = formulas
         self._csv = csv.writer(_Encoder(stream), lineterminator="\r\n") if format == "csv" else None
         if self._csv is not None:
             self._csv.writerow(columns)
@@ -133,10 +144,15 @@ class Writer:
             for name, value in row.items()
         }
         if self._csv is not None:
-            cells = (Field.write(_at(written, name)) for name in self._columns)
-            self._csv.writerow([*cells, *surplus])
+            cells = (self._cell(_at(written, name)) for name in self._columns)
+            self._csv.writerow([*cells, *map(self._cell, surplus)])
         else:
             self._stream.write(orjson.dumps(written) + b"\n")
+
+    def _cell(self, value: object) -> str:
+        # A number may begin with a minus; it runs nothing.
+        is_text = isinstance(value, str) and self._formulas == "escape"
+        return escape(str(value)) if is_text else Field.write(value)
 
 
 class RejectsWriter:
@@ -148,15 +164,24 @@ class RejectsWriter:
         stream: The file; it is not closed.
         format: That of the imported file.
         columns: Those of the imported file.
+        formulas: What becomes of cells that a spreadsheet would run, and became of them there.
 
     Example:
         >>> RejectsWriter(stream, "csv", ["name", "email"]).write(row, row.errors)
     """
 
-    def __init__(self, stream: BinaryIO, format: Format, columns: Sequence[str]) -> None:
+    def __init__(
+        self,
+        stream: BinaryIO,
+        format: Format,
+        columns: Sequence[str],
+        *,
+        formulas: Formulas = "escape",
+    ) -> None:
+        self._formulas = formulas
         self._columns = [column for column in columns if column not in REASONS]
         self._all_columns = columns
-        self._writer = Writer(stream, format, [*self._columns, *REASONS])
+        self._writer = Writer(stream, format, [*self._columns, *REASONS], formulas=formulas)
 
     def write(self, row: Row, errors: Sequence[FieldError]) -> None:
         """Write one row, with all its errors in one cell for each kind of reason.
@@ -176,6 +201,8 @@ class RejectsWriter:
         }
         source = row.source
         if isinstance(source, list):
+            if self._formulas == "escape":
+                source = [unescape(cell) for cell in source]  # written, they are again
             cells = dict(zip(self._all_columns, source, strict=False))
             surplus = source[len(self._all_columns) :]
             self._writer.write(cells | reasons, surplus)
@@ -297,7 +324,8 @@ class _Feed:
 
 
 class _CSVReader:
-    def __init__(self, lines: _Lines) -> None:
+    def __init__(self, lines: _Lines, formulas: Formulas) -> None:
+        self._formulas = formulas
         self._lines = lines
         self._feed = _Feed(lines)
         # Strict, so that a stray quote is noticed near its line and swallows no others.
@@ -370,6 +398,8 @@ class _CSVReader:
             for name, cell in read.items()
             if _is_undecoded(cell)
         ]
+        if self._formulas == "escape":
+            read = {name: unescape(cell) for name, cell in read.items()}
         values = _values(_from_cells(read), errors)
         return Row(self._feed.first.number, values, errors, cells)
 

@@ -397,15 +397,15 @@ def import_rows(rows: Iterable[Row], *, by: Actor, dry_run: bool = False) -> Ite
         ['stored']
     """
     require(by, Action.IMPORT)
-    return _import(rows, dry_run=dry_run)
-
-
-def _import(rows: Iterable[Row], *, dry_run: bool) -> Iterator[Outcome]:
     with _database_errors():
         if any(
             index.startswith(f"{documents.User.__collection__}.") for index in db.missing_indexes()
         ):
             raise IndexesMissing
+    return _import(rows, dry_run=dry_run)
+
+
+def _import(rows: Iterable[Row], *, dry_run: bool) -> Iterator[Outcome]:
     remaining = iter(rows)
     with closing(_Rehearsal()) as rehearsal:
         while batch := list(islice(remaining, BATCH)):

@@ -103,6 +103,7 @@ def test_description_is_openapi(app: Flask) -> None:
     assert set(description["components"]["schemas"]) == {
         *("User", "UserCreate", "UserUpdate", "UserReplace", "UserItem", "UserPage", "Problem"),
         *("Credentials", "NewToken", "TokenList", "NewPassword"),
+        *("UserRows", "UserLines", "UserTable", "ImportReport"),
     }
 
 
@@ -224,6 +225,7 @@ def test_class_is_looked_up_when_the_description_is_asked_for(
         *("Person", "PersonCreate", "PersonUpdate", "PersonReplace", "PersonItem", "PersonPage"),
         *("Address", "AddressCreate", "AddressUpdate", "AddressReplace", "Problem"),
         *("Credentials", "NewToken", "TokenList", "NewPassword"),
+        *("UserRows", "UserLines", "UserTable", "ImportReport"),
     }
     created = description["components"]["schemas"]["PersonCreate"]["properties"]["address"]
     assert created["$ref"] == "#/components/schemas/AddressCreate"

@@ -275,7 +275,7 @@ def test_rejected_cells_are_written_byte_for_byte(records: list[list[bytes]]) ->
     quoted = [b",".join(b'"' + cell.replace(b'"', b'""') + b'"' for cell in r) for r in records]
     reader = open_reader(io.BytesIO(b"name,email\r\n" + b"\r\n".join(quoted)), "csv")
     rejects = io.BytesIO()
-    writer = RejectsWriter(rejects, "csv", reader.columns)
+    writer = RejectsWriter(rejects, "csv", reader.columns, formulas="keep")
     for row in reader:
         writer.write(row, row.errors)
 

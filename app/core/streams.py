@@ -1,0 +1,43 @@
+"""Answers that are sent portion by portion, when the request itself is over.
+
+Each portion is made inside an application context, as `db` needs it, and under a bound of its own;
+between two of them there is neither, so that what the server does meanwhile is not touched.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import pymongo
+from flask import current_app
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from flask import Flask
+
+T = TypeVar("T")
+PORTION = 30.0  # seconds of database work for one portion
+
+
+def portions(made: Iterator[T]) -> Iterator[T]:
+    """Return what an iterator makes, each portion in a context of the current application.
+
+    Args:
+        made: What is to be sent; it may use `db`.
+
+    Example:
+        >>> Response(portions(lines()), mimetype="text/csv")
+    """
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+    return _portions(app, made)
+
+
+def _portions(app: Flask, made: Iterator[T]) -> Iterator[T]:
+    while True:
+        with app.app_context(), pymongo.timeout(PORTION):
+            try:
+                portion = next(made)
+            except StopIteration:
+                return
+        yield portion

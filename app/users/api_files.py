@@ -1,0 +1,246 @@
+"""The JSON door to users in bulk: /api/users/import and /api/users/export, as streams.
+
+Memory stays flat both ways. What is imported is taken into a temporary file before the first row is
+read: a client may send all of it before it reads the first line of the report.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections import Counter
+from dataclasses import dataclass
+from http import HTTPStatus
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from flask import Response, current_app, request
+
+from app.core import errors, security
+from app.core.errors import DatabaseError, DomainError, MalformedRequest
+from app.core.operations import Described, operation
+from app.core.streams import portions
+from app.users import files, services
+from app.users.access import caller
+from app.users.api import REFUSED, blueprint
+from app.users.formulas import FORMULAS, Formulas
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import IO, BinaryIO
+
+__all__ = ["blueprint"]  # that of `api`, with the views below
+
+NDJSON, CSV = "application/x-ndjson", "text/csv"
+_SPOOLED = 1024 * 1024  # bytes that are kept in memory
+
+_ROWS = Described(
+    "UserRows",
+    {"type": "string", "description": "A user a line, as JSON: what is sent to make one."},
+    NDJSON,
+    '{"name": "Ada Lovelace", "email": "ada@example.org"}\n',
+)
+_REPORT = Described(
+    "ImportReport",
+    {
+        "type": "string",
+        "description": "A line for each row that holds something, in their order: `line`, `result`"
+        " (`stored`, `present` or `refused`) and, where it was refused, `errors`. The last line has"
+        " the numbers of each, and `stopped` where the database failed on the way: then import the"
+        " same again, nothing is stored twice.",
+    },
+    NDJSON,
+    '{"line":1,"result":"stored"}\n{"stored":1,"present":0,"refused":0}\n',
+)
+_EXPORT = (
+    Described(
+        "UserLines",
+        {"type": "string", "description": "A user a line, as JSON; the oldest first."},
+        NDJSON,
+        '{"name":"Ada Lovelace","email":"ada@example.org"}\n',
+    ),
+    Described(
+        "UserTable",
+        {"type": "string", "description": "CSV (RFC 4180) with a header, where `Accept` asks so."},
+        CSV,
+        "name,email\r\nAda Lovelace,ada@example.org\r\n",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRequest:
+    """What an import is asked for beside its rows.
+
+    Attributes:
+        dry_run: Whether to check everything and store nothing.
+
+    Example:
+        >>> ImportRequest.from_args({"dry_run": "true"}).dry_run
+        True
+    """
+
+    dry_run: bool = False
+
+    @classmethod
+    def parameters(cls) -> Mapping[str, Mapping[str, Any]]:
+        """Return JSON Schema by name."""
+        text = "Check everything and store nothing."
+        return {"dry_run": {"type": "boolean", "default": False, "description": text}}
+
+    @classmethod
+    def from_args(cls, args: Mapping[str, str]) -> ImportRequest:
+        """Read the arguments of a request.
+
+        Args:
+            args: The query of the URL.
+
+        Raises:
+            MalformedRequest: `dry_run` is neither true nor false.
+        """
+        given = args.get("dry_run", "false")
+        if given not in ("true", "false"):
+            raise MalformedRequest("dry_run", "type", "dry_run must be true or false")
+        return cls(given == "true")
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRequest:
+    """How an export is asked for.
+
+    Attributes:
+        formulas: What becomes of cells that a spreadsheet would run.
+
+    Example:
+        >>> ExportRequest.from_args({}).formulas
+        'escape'
+    """
+
+    formulas: Formulas = "escape"
+
+    @classmethod
+    def parameters(cls) -> Mapping[str, Mapping[str, Any]]:
+        """Return JSON Schema by name."""
+        text = "What becomes of CSV cells that a spreadsheet would run: an apostrophe before them,"
+        text += " which an import takes away again, or nothing."
+        schema = {"type": "string", "enum": list(FORMULAS), "default": "escape"}
+        return {"formulas": schema | {"description": text}}
+
+    @classmethod
+    def from_args(cls, args: Mapping[str, str]) -> ExportRequest:
+        """Read the arguments of a request.
+
+        Args:
+            args: The query of the URL.
+
+        Raises:
+            MalformedRequest: `formulas` is unknown.
+        """
+        given = args.get("formulas", "escape")
+        for known in FORMULAS:
+            if given == known:
+                return cls(known)
+        raise MalformedRequest("formulas", "choice", "formulas must be escape or keep")
+
+
+@blueprint.post("/import")
+@security.takes(NDJSON)
+@operation(
+    {HTTPStatus.OK: _REPORT},
+    body=_ROWS,
+    query=ImportRequest,
+    raises=[*REFUSED, services.IndexesMissing],
+)
+def import_users() -> Response:
+    """Import users.
+
+    The body is NDJSON, the answer a report of the same form, a line for each row. Good rows are
+    stored, bad ones are reported; a user whose e-mail address and name are there already is left
+    alone, so the same import again stores nothing. A file larger than
+    `FLASK_IMPORT_MAX_CONTENT_LENGTH` is a matter for `flask users import`.
+    """
+    wanted = ImportRequest.from_args(request.args)
+    request.max_content_length = current_app.config["IMPORT_MAX_CONTENT_LENGTH"]
+    # Closed when the report is made, or when the client has gone.
+    rows = tempfile.SpooledTemporaryFile(_SPOOLED)  # noqa: SIM115
+    try:
+        shutil.copyfileobj(request.stream, rows)
+        rows.seek(0)
+        reader = files.open_reader(rows, "ndjson")  # type: ignore[arg-type]
+        outcomes = services.import_rows(reader, by=caller(), dry_run=wanted.dry_run)
+    except BaseException:
+        rows.close()
+        raise
+    response = Response(portions(_report(outcomes, rows)), mimetype=NDJSON)
+    response.call_on_close(rows.close)
+    return response
+
+
+@blueprint.get("/export")
+@operation(
+    {HTTPStatus.OK: _EXPORT}, query=ExportRequest, raises=[*REFUSED, services.DatabaseFailed]
+)
+def export_users() -> Response:
+    """Export all users, the oldest first, as NDJSON or, where `Accept` prefers it, as CSV.
+
+    Both can be imported again.
+    """
+    wanted = ExportRequest.from_args(request.args)
+    accepted = request.accept_mimetypes
+    kind = accepted.best_match([NDJSON, CSV], NDJSON) if accepted else NDJSON
+    rows = services.export_rows(by=caller())
+    # The first one now: a database that is not there is said by the status.
+    first = next(rows, None)
+    all_rows = rows if first is None else chain([first], rows)
+    lines = _lines(all_rows, "csv" if kind == CSV else "ndjson", wanted.formulas)
+    response = Response(portions(lines), mimetype=kind)
+    response.vary.add("Accept")
+    return response
+
+
+def _report(outcomes: Iterator[services.Outcome], rows: IO[bytes]) -> Iterator[str]:
+    counts: Counter[str] = Counter()
+    last: dict[str, Any] = {}
+    try:
+        for outcome in outcomes:
+            counts[outcome.result] += 1
+            line: dict[str, Any] = {"line": outcome.row.line, "result": outcome.result}
+            if outcome.errors:
+                line["errors"] = list(outcome.errors)[: errors.MAX_ERRORS]
+            yield current_app.json.dumps(line) + "\n"
+    except (DomainError, DatabaseError) as error:
+        # The status is sent by now.
+        last = {"stopped": getattr(error, "title", errors.UNAVAILABLE)}
+    finally:
+        rows.close()
+    numbers = {name: counts[name] for name in ("stored", "present", "refused")}
+    yield current_app.json.dumps(numbers | last) + "\n"
+
+
+class _Buffer:
+    """What a writer of files writes to, for a stream to take away."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+
+    def write(self, content: bytes) -> int:
+        self._parts.append(content)
+        return len(content)
+
+    def take(self) -> bytes:
+        taken = b"".join(self._parts)
+        self._parts.clear()
+        return taken
+
+
+def _lines(
+    rows: Iterator[dict[str, Any]], format: files.Format, formulas: Formulas
+) -> Iterator[bytes]:
+    buffer = _Buffer()
+    target: BinaryIO = buffer  # type: ignore[assignment]
+    writer = files.Writer(target, format, files.columns(), formulas=formulas)
+    for number, row in enumerate(rows, start=1):
+        writer.write(row)
+        if number % 100 == 0:
+            yield buffer.take()
+    yield buffer.take()
