@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 # Above each text that begins with the same and goes on with less than 128 characters: in UTF-8, by
 # whose bytes MongoDB compares, no character comes after this one.
@@ -24,7 +24,8 @@ class Run:
     Attributes:
         key: The field that orders. No two documents have the same value in it. Documents that
             lack it are not listed, unless it is the `_id`.
-        equal: Conditions of equality, which an index serves before the key.
+        equal: Values of other fields; an index serves them before the key.
+        among: A few values of other fields, of which a document has one; served like `equal`.
         begins: What the key begins with, for another key than the `_id`.
         descending: Whether the greatest key comes first.
 
@@ -35,6 +36,7 @@ class Run:
 
     key: str = "_id"
     equal: Mapping[str, Any] = field(default_factory=dict)
+    among: Mapping[str, Iterable[Any]] = field(default_factory=dict)
     begins: str = ""
     descending: bool = False
 
@@ -55,7 +57,13 @@ class Run:
         if place is not None:
             bounds.pop("$gte" if upwards else "$lt", None)
             bounds["$gt" if upwards else "$lt"] = place
-        return {**self.equal, self.key: bounds} if bounds else dict(self.equal)
+        bounded = {self.key: bounds} if bounds else {}
+        if self.among:
+            # To MongoDB the order is all one. The embedded engine knows no index that begins with a
+            # list of values: it takes the one of what comes first, here the narrowest.
+            lists = {name: {"$in": [*values]} for name, values in self.among.items()}
+            return {**bounded, **self.equal, **lists}
+        return {**self.equal, **bounded}
 
     def holds(self, place: object) -> bool:
         """Tell whether a value of the key may be one of this run.

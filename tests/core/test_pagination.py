@@ -27,7 +27,7 @@ NAMES = Order("names", (Run("name"),))
 # Those of the first group that begin with "a", by name; then others that begin with it, by title.
 GROUPS = Order(
     "groups",
-    (Run("name", {"group": 1}, begins="a"), Run("title", {"group": {"$in": [2, 3]}}, begins="a")),
+    (Run("name", {"group": 1}, begins="a"), Run("title", among={"group": [2, 3]}, begins="a")),
 )
 
 
