@@ -2,7 +2,7 @@
 
 All workers and nodes count together, through the one client that the application has anyway. The
 moving window counts exactly, and one update decides, so requests at the same moment can't slip
-through together. docs/decisions/limits.md says more.
+through together. docs/decisions/signing-in.md says more.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ def import_users(
     rejects: str | None,
     dry_run: bool,
 ) -> None:
-    """Store the users in FILE (- for standard input), which is CSV or NDJSON.
+    r"""Store the users in FILE (- for standard input), which is CSV or NDJSON.
 
     A CSV begins with a header; the columns are the fields of a user: name and email and, if need
     be, created, and those that you have added (a field of an embedded document is address.city).
@@ -73,6 +73,10 @@ def import_users(
     are stored, bad ones are reported with their line, field and rule, and the exit status is 1
     when there was one. A user whose e-mail and name are there already is left alone, so the same
     import again stores nothing.
+
+    \b
+    Example:
+      flask users import people.csv --rejects refused.csv
     """
     kind = format or _format_of(file)
     _refuse_same_file(file, rejects)
@@ -108,10 +112,14 @@ def import_users(
 @_format_option
 @_formulas_option
 def export_users(file: str, format: files.Format | None, formulas: Formulas) -> None:
-    """Write all users, the oldest first, to FILE (- or nothing for standard output).
+    r"""Write all users, the oldest first, to FILE (- or nothing for standard output).
 
     The file is CSV with a header (name, email, created) or NDJSON, and can be imported again. It
     takes its name when it is complete; until then a file of that name stays as it is.
+
+    \b
+    Example:
+      flask users export people.csv
     """
     kind = format or _format_of(file)
     count = 0
@@ -128,11 +136,15 @@ def export_users(file: str, format: files.Format | None, formulas: Formulas) -> 
 @commands.command("refresh")
 @click.pass_context
 def refresh_users(context: click.Context) -> None:
-    """Make anew what lists and searches find users by, and set defaults that are missing.
+    r"""Make anew what lists and searches find users by, and set defaults that are missing.
 
     For users who were stored by other programs or by an older version; the service may run
     meanwhile. The exit status is 1 when two users have one e-mail address, as they are compared
     now: the later one is named, and keeps what it has there.
+
+    \b
+    Example:
+      flask users refresh
     """
     counts: Counter[str] = Counter()
     with _errors_for_people(), _progress("Refreshing", services.estimate(by=OPERATOR)) as advance:
