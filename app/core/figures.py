@@ -55,6 +55,8 @@ class Counter(CommandListener):
         >>> MongoClient(event_listeners=[Counter()])  # doctest: +SKIP
     """
 
+    reads_no_replies = True  # the mapper may decode them as it likes
+
     def started(self, event: CommandStartedEvent) -> None:
         """Do nothing; the driver calls all three."""
 

@@ -58,6 +58,8 @@ def init_app(app: Flask) -> None:
 class _Metrics(CommandListener):
     """The figures of one app."""
 
+    reads_no_replies = True
+
     def __init__(self, token: bytes) -> None:
         # Imported here, since most processes do without.
         import prometheus_client  # noqa: PLC0415

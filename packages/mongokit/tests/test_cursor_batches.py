@@ -371,6 +371,25 @@ def test_command_listeners_see_the_documents(
     assert seen == found
 
 
+def test_listener_that_reads_no_replies_leaves_the_decoding_in_chunks(
+    items: Collection, mongodb_uri: str, database_name: str
+) -> None:
+    class Counting(Listener):
+        reads_no_replies = True
+
+    listener = Counting()
+    with Connection(mongodb_uri, event_listeners=[listener]) as client:
+        client.register(Item)
+        cursor = client[database_name]["things"].Item.find(batch_size=BATCH).sort("_id")
+        next(cursor)
+        chunked = in_chunks(cursor)
+        rest = list(cursor)
+
+    assert chunked
+    assert len(rest) == COUNT - 1
+    assert len(listener.replies) == 3
+
+
 def test_the_debug_log_shows_the_documents(
     items: Collection, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -17,6 +17,7 @@ import bson
 from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 from pymongo.cursor import Cursor
+from pymongo.monitoring import CommandListener
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -194,7 +195,7 @@ class ChunkedCursor(Cursor[D]):
             and not issubclass(codec_options.document_class, RawBSONDocument)
             and not client._encrypter
             and listeners is not None
-            and not listeners.enabled_for_commands
+            and not (listeners.enabled_for_commands and _reads_replies(listeners))
             and not _command_log.isEnabledFor(logging.DEBUG)
         )
 
@@ -317,6 +318,15 @@ def _elements(document: memoryview) -> Iterator[tuple[int, str, int, int]]:
         else:
             return
         yield kind, name.decode("utf-8", "replace"), start, at
+
+
+def _reads_replies(listeners: Any) -> bool:
+    """Whether a command listener may look at what is in a reply: all but those that say no."""
+    return not all(
+        getattr(each, "reads_no_replies", False)
+        for each in listeners.event_listeners()
+        if isinstance(each, CommandListener)
+    )
 
 
 def _split(
