@@ -16,6 +16,8 @@ help:           ## print these lines
 setup: $(STAMP) ## make .venv with all that running, testing and the embedded engine need
 
 run: $(STAMP)   ## serve http://HOST:PORT until Ctrl-C (make run PORT=8000); data stays in instance/
+	@echo "In a new database the first page makes the first admin; so does, in another terminal:"
+	@echo "  $(BIN)/flask users create-admin --email you@example.org --name You"
 	@$(ON_CTRL_C) $(BIN)/flask --app wsgi run --reload --host "$(HOST)" --port "$(PORT)"
 
 test: $(STAMP)  ## run every test
