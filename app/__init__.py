@@ -18,6 +18,7 @@ from app.core import (
     health,
     limits,
     logging,
+    look,
     metrics,
     operations,
     passwords,
@@ -61,6 +62,7 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     operations.init_app(app)
     passwords.init_app(app)
     limits.init_app(app)
+    look.init_app(app)
     app.register_blueprint(health.blueprint)
     users.init_app(app)
     api_docs.init_app(app, title="Users API", version="1.0.0")

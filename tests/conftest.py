@@ -37,6 +37,7 @@ import pytest
 import pytest_flask.live_server  # type: ignore[import-untyped]
 
 from app import create_app
+from app.core import bounds
 from app.core.db import db
 from app.users import services, tokens
 from app.users.permissions import OPERATOR, SCOPES
@@ -83,7 +84,14 @@ def settings(mongodb_uri: str, database_name: str, tmp_path: Path) -> dict[str, 
         "INSTANCE_PATH": str(tmp_path / "instance"),
         "MONGODB_URI": mongodb_uri,
         "MONGODB_DATABASE": database_name,
+        # All tests share one engine, and some keep it busy for seconds. Tests of the bound set it.
+        "MONGODB_REQUEST_TIMEOUT_MS": 60_000,
     }
+
+
+@pytest.fixture(autouse=True)
+def _patient_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "START_IN_REQUEST", 60.0)
 
 
 @pytest.fixture

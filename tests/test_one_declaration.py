@@ -66,15 +66,17 @@ page = client.get("/sign-in").get_data(as_text=True)
 token = re.search(r"name=.csrf_token.[^>]*value=.([^\\"' >]+)", page)[1]
 form = {"csrf_token": token, "email": "admin@example.org", "password": password}
 assert client.post("/sign-in", data=form).status_code == 303
-page = client.get("/users").get_data(as_text=True)
+page = client.get("/users/new").get_data(as_text=True)
 seen["input"] = re.search(r"<input[^>]*name=.phone.[^>]*>", page)[0]
 token = re.search(r"name=.csrf_token.[^>]*value=.([^\\"' >]+)", page)[1]
 form = {"csrf_token": token, "name": "Eva", "email": "eva@example.org", "phone": "2" * 21}
-refused = client.post("/users", data=form)
+refused = client.post("/users/new", data=form)
 seen["form refused"] = [refused.status_code, "phone must be at most 20" in refused.text]
-sent = client.post("/users", data=form | {"phone": "22"})
+sent = client.post("/users/new", data=form | {"phone": "22"})
 seen["form"] = sent.status_code
-seen["table"] = ">22<" in client.get("/users").get_data(as_text=True).replace(" ", "")
+seen["table"] = ">22<" in client.get("/users").get_data(as_text=True)
+seen["page"] = ">22<" in client.get(sent.location).get_data(as_text=True)
+seen["changes"] = 'value="22"' in client.get(sent.location + "/edit").get_data(as_text=True)
 
 rows = "name,email,phone\\nGrace,grace@example.org,333\\nLong,long@example.org," + "1" * 21 + "\\n"
 with open(sys.argv[1], "w") as file:
@@ -170,6 +172,8 @@ def test_a_field_that_is_added_to_the_document_is_everywhere(
     assert seen["form refused"] == [422, True]
     assert seen["form"] == 303
     assert seen["table"]
+    assert seen["page"]
+    assert seen["changes"]
     assert seen["import"][0] == 1
     assert "line 3: phone: max_length" in seen["import"][1]
     header = seen["export"][0].split(",")

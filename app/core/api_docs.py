@@ -49,6 +49,17 @@ def init_app(app: Flask, *, title: str, version: str) -> None:
     app.register_blueprint(blueprint)
 
 
+def version() -> str:
+    """Return the version of the API, which is that of the service.
+
+    Example:
+        >>> version()
+        '1.0.0'
+    """
+    known: str = current_app.extensions[_EXTENSION]["version"]
+    return known
+
+
 @blueprint.get("/openapi.json")
 def description() -> Response:
     """Answer the description of the API."""

@@ -12,7 +12,7 @@ import pymongo
 from flask import current_app
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from flask import Flask
 
@@ -20,11 +20,11 @@ T = TypeVar("T")
 PORTION = 30.0  # seconds of database work for one portion
 
 
-def portions(made: Iterator[T]) -> Iterator[T]:
-    """Return what an iterator makes, each portion in a context of the current application.
+def portions(made: Generator[T, None, None]) -> Iterator[T]:
+    """Return what a generator makes, each portion in a context of the current application.
 
     Args:
-        made: What is to be sent; it may use `db`.
+        made: What is to be sent; it may use `db`, also when it is closed before its end.
 
     Example:
         >>> Response(portions(lines()), mimetype="text/csv")
@@ -33,11 +33,16 @@ def portions(made: Iterator[T]) -> Iterator[T]:
     return _portions(app, made)
 
 
-def _portions(app: Flask, made: Iterator[T]) -> Iterator[T]:
-    while True:
+def _portions(app: Flask, made: Generator[T, None, None]) -> Iterator[T]:
+    try:
+        while True:
+            with app.app_context(), pymongo.timeout(PORTION):
+                try:
+                    portion = next(made)
+                except StopIteration:
+                    return
+            yield portion
+    finally:
+        # Also where the client has gone: what is made may have something left to put down.
         with app.app_context(), pymongo.timeout(PORTION):
-            try:
-                portion = next(made)
-            except StopIteration:
-                return
-        yield portion
+            made.close()

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.users import access, account, api, api_files, api_tokens, cli_users, pages
+from app.users import (
+    about,
+    access,
+    account,
+    api,
+    api_files,
+    api_tokens,
+    cli_users,
+    import_pages,
+    pages,
+)
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -27,4 +37,6 @@ def init_app(app: Flask) -> None:
     app.register_blueprint(api_tokens.blueprint)
     app.register_blueprint(account.blueprint)
     app.register_blueprint(pages.blueprint)
+    app.register_blueprint(import_pages.blueprint)
+    app.register_blueprint(about.blueprint)
     app.cli.add_command(cli_users.commands)

@@ -23,6 +23,7 @@ from flask_login import (  # type: ignore[import-untyped]
 from werkzeug.exceptions import Forbidden
 
 from app.core import errors
+from app.core.embedded import EngineError
 from app.core.limits import TooManyAttempts
 from app.users import permissions, services, signing_in, tokens
 from app.users.permissions import VISITOR, Action, Actor, NotAllowed, NotSignedIn
@@ -68,7 +69,7 @@ class SignedIn(UserMixin):  # type: ignore[misc]
 
 
 def init_app(app: Flask) -> None:
-    """Let sessions in, and templates ask who is there: `caller`, `may`, `me`.
+    """Let sessions in, and templates ask who is there: `may`, `me`, `Action`.
 
     Args:
         app: The application.
@@ -76,11 +77,10 @@ def init_app(app: Flask) -> None:
     Example:
         >>> init_app(app)  # doctest: +SKIP
     """
-    sessions.init_app(app)
+    # Flask-Login's own `current_user` would ask the database on each page, of errors too.
+    sessions.init_app(app, add_context_processor=False)
     app.before_request(_forget_the_last_one)
-    app.context_processor(
-        lambda: {"caller": caller, "may": may, "me": signed_in_user, "Action": Action}
-    )
+    app.context_processor(lambda: {"may": _may_on_page, "me": _me_on_page, "Action": Action})
 
 
 def guard_api(door: Blueprint) -> None:
@@ -182,6 +182,21 @@ def may(action: Action, owner: ObjectId | None = None) -> bool:
         False
     """
     return permissions.allows(caller(), action, owner)
+
+
+def _may_on_page(action: Action, owner: ObjectId | None = None) -> bool:
+    return _me_on_page() is not None and may(action, owner)
+
+
+def _me_on_page() -> User | None:
+    """Return the user of the session; None also where the database can't say.
+
+    The page that tells of that is made by the same templates.
+    """
+    try:
+        return signed_in_user()
+    except (errors.DatabaseError, EngineError):
+        return None
 
 
 def signed_in_user() -> User | None:

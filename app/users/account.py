@@ -19,9 +19,10 @@ from werkzeug.exceptions import NotFound
 
 from app.core import errors
 from app.core.limits import TooManyAttempts
-from app.users import access, documents, services, signing_in, tokens
+from app.core.locks import Busy
+from app.users import access, services, signing_in, tokens
 from app.users.account_forms import FirstAdminForm, OwnPasswordForm, SignInForm, TokenForm
-from app.users.forms import form_class
+from app.users.forms import user_form_of
 from app.users.permissions import NotSignedIn
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from app.users.account_forms import AccountForm
     from app.users.documents import User
-    from app.users.forms import DocumentForm
 
 blueprint = Blueprint("account", __name__, template_folder="templates")
 
@@ -102,20 +102,24 @@ def first_admin() -> Any:
 def profile() -> Any:
     """Show and change one's own name and address."""
     user = _me()
-    form: DocumentForm = form_class(documents.User)(data=dict(user))
-    own = {name: value for name, value in form.values().items() if name != "role"}
+    form = user_form_of(user).without("role")
+    status = HTTPStatus.OK
     if request.method == "POST":
         try:
-            services.change(user["_id"], own, by=access.caller())
+            services.change(user["_id"], form.values(), by=access.caller())
         except services.UserRefused as error:
             form.refuse(error.errors)
-            return _again("account/profile.html", form)
+            status = HTTPStatus.UNPROCESSABLE_ENTITY
         except services.EmailTaken as error:
             form.refuse(error.errors)
-            return _again("account/profile.html", form, HTTPStatus.CONFLICT)
-        flash("Your profile was changed.")
-        return _to("account.profile")
-    return render_template("account/profile.html", form=form)
+            status = HTTPStatus.CONFLICT
+        except services.UserChanged as error:
+            form.form_errors.append(error.title)
+            status = HTTPStatus.CONFLICT
+        else:
+            flash("Your profile was changed.")
+            return _to("account.profile")
+    return render_template("account/profile.html", form=form, user=user), status
 
 
 @blueprint.route("/profile/password", methods=["GET", "POST"])
@@ -185,7 +189,14 @@ def revoke(id: ObjectId) -> BaseResponse:
 
 
 access.guard_pages(blueprint, open_views=(start, sign_in, sign_out, first_admin))
-errors.answer(blueprint, {tokens.TokenNotFound: HTTPStatus.NOT_FOUND})
+errors.answer(
+    blueprint,
+    {
+        tokens.TokenNotFound: HTTPStatus.NOT_FOUND,
+        services.UserNotFound: HTTPStatus.NOT_FOUND,
+        Busy: HTTPStatus.CONFLICT,
+    },
+)
 
 
 def _me() -> User:
@@ -205,7 +216,7 @@ def _wants_first_admin() -> bool:
 
 def _again(
     template: str,
-    form: AccountForm | DocumentForm,
+    form: AccountForm,
     status: HTTPStatus = HTTPStatus.UNPROCESSABLE_ENTITY,
 ) -> tuple[str, HTTPStatus]:
     return render_template(template, form=form), status

@@ -1,4 +1,4 @@
-"""Forms that no document declares: for signing in, passwords and tokens. They check nothing."""
+"""Forms that no document declares: to sign in, for passwords, tokens, files. They check nothing."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from flask_wtf import FlaskForm  # type: ignore[import-untyped]
 from wtforms import (  # type: ignore[import-untyped]
+    BooleanField,
     EmailField,
+    FileField,
     PasswordField,
+    SelectChoice,
     SelectField,
     SelectMultipleField,
     StringField,
@@ -101,7 +104,7 @@ class TokenForm(AccountForm):
     )
     scopes = SelectMultipleField(
         "May",
-        choices=[(SCOPES[0], "read users"), (SCOPES[1], "change users")],
+        choices=[SelectChoice(SCOPES[0], "read users"), SelectChoice(SCOPES[1], "change users")],
         default=[SCOPES[0]],
         widget=ListWidget(prefix_label=False),
         option_widget=CheckboxInput(),
@@ -110,12 +113,28 @@ class TokenForm(AccountForm):
     expires_in = SelectField(
         "Ends after",
         choices=[
-            ("7d", "7 days"),
-            ("30d", "30 days"),
-            ("90d", "90 days"),
-            ("1y", "a year"),
-            ("never", "never"),
+            SelectChoice("7d", "7 days"),
+            SelectChoice("30d", "30 days"),
+            SelectChoice("90d", "90 days"),
+            SelectChoice("1y", "a year"),
+            SelectChoice("never", "never"),
         ],
         default="90d",
         validate_choice=False,
     )
+
+
+class ImportForm(AccountForm):
+    """A file of users."""
+
+    file = FileField("File", render_kw={"required": True, "accept": ".csv,.ndjson,.jsonl"})
+    format = SelectField(
+        "Format",
+        choices=[
+            SelectChoice("", "as its name ends"),
+            SelectChoice("csv", "CSV"),
+            SelectChoice("ndjson", "NDJSON"),
+        ],
+        validate_choice=False,
+    )
+    dry_run = BooleanField("Dry run: check everything, store nothing")

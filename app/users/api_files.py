@@ -26,7 +26,7 @@ from app.users.api import REFUSED, blueprint
 from app.users.formulas import FORMULAS, Formulas
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
     from typing import IO, BinaryIO
 
 __all__ = ["blueprint"]  # that of `api`, with the views below
@@ -198,7 +198,7 @@ def export_users() -> Response:
     return response
 
 
-def _report(outcomes: Iterator[services.Outcome], rows: IO[bytes]) -> Iterator[str]:
+def _report(outcomes: Iterator[services.Outcome], rows: IO[bytes]) -> Generator[str, None, None]:
     counts: Counter[str] = Counter()
     last: dict[str, Any] = {}
     try:
@@ -235,7 +235,7 @@ class _Buffer:
 
 def _lines(
     rows: Iterator[dict[str, Any]], format: files.Format, formulas: Formulas
-) -> Iterator[bytes]:
+) -> Generator[bytes, None, None]:
     buffer = _Buffer()
     target: BinaryIO = buffer  # type: ignore[assignment]
     writer = files.Writer(target, format, files.columns(), formulas=formulas)

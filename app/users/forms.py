@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from enum import Enum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -25,15 +26,17 @@ from wtforms import (  # type: ignore[import-untyped]
     URLField,
 )
 
-from app.core.fields import fields_of, nested
+from app.core.fields import at, fields_of, nested
 from app.users import documents
 from mongokit.schema import ListNode, ScalarNode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from typing import Self
 
     from app.core.errors import FieldError
     from app.core.fields import Field
+    from app.users.documents import User
 
 _LONG_TEXT = 200  # characters from which on a text gets several lines
 
@@ -69,6 +72,22 @@ class DocumentForm(FlaskForm):  # type: ignore[misc]
     def inputs(self) -> Iterator[Any]:
         """The form's fields, in the order of the declaration."""
         return (self[_name(field)] for field in self.declared)
+
+    def without(self, *paths: str) -> Self:
+        """Leave out fields: they are neither shown nor among the values.
+
+        Args:
+            *paths: Their dotted paths.
+
+        Returns:
+            The form itself.
+
+        Example:
+            >>> user_form().without("role").values()
+            {'name': None, 'email': None}
+        """
+        self.declared = tuple(field for field in self.declared if field.path not in paths)
+        return self
 
     def values(self) -> dict[str, object]:
         """Return what was filled in; None for what was not sent, or left empty where it may be.
@@ -148,6 +167,27 @@ def user_form(**values: object) -> DocumentForm:
     """
     form: DocumentForm = form_class(documents.User)(**values)
     return form
+
+
+def user_form_of(user: User) -> DocumentForm:
+    """Return a form filled with a user, or with what the request sent, if it sent a form.
+
+    Args:
+        user: The user.
+
+    Example:
+        >>> user_form_of(ada).values()
+        {'name': 'Ada', 'email': 'ada@example.org', 'role': 'member'}
+    """
+    declared = form_class(documents.User).declared
+    return user_form(data={_name(field): _filled(at(user, field.path)) for field in declared})
+
+
+def _filled(value: Any) -> Any:
+    """Return what stands in an input for a stored value."""
+    if isinstance(value, list):
+        return "\n".join(value)
+    return value.value if isinstance(value, Enum) else value
 
 
 @lru_cache(maxsize=16)
