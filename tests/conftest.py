@@ -15,7 +15,8 @@ The pattern, from the ground up:
     live_server   `app` in a process of its own, spoken to by HTTP
 
 A test fails when something that it caused to be logged holds a secret (`tests/guard.py`); the
-passwords that tests use are in `tests/secrets.py`.
+passwords that tests use are in `tests/secrets.py`. It fails too when the application sent a command
+that no declared index serves whole (`tests/recorder.py`).
 
 A module swaps settings for all its tests by a fixture that overrides `settings`:
 
@@ -31,7 +32,7 @@ import os
 import re
 import socket
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_flask.live_server  # type: ignore[import-untyped]
@@ -42,6 +43,7 @@ from app.core.db import db
 from app.users import services, tokens
 from app.users.permissions import OPERATOR, SCOPES
 from tests.guard import guarded
+from tests.recorder import Recorder, declared
 from tests.secrets import PASSWORD
 
 if TYPE_CHECKING:
@@ -52,6 +54,9 @@ if TYPE_CHECKING:
     from flask.testing import FlaskClient
 
     from app.users.documents import User
+
+
+DECLARED = declared()  # before any test registers documents of its own
 
 
 @pytest.fixture(autouse=True)
@@ -76,8 +81,19 @@ def _no_secret_in_a_log(request: pytest.FixtureRequest) -> Iterator[None]:
         pytest.fail("\n".join(guard.found), pytrace=False)
 
 
+@pytest.fixture(autouse=True)
+def recorder() -> Iterator[Recorder]:
+    """Sees each command of the test's apps; the test fails if no index serves one of them."""
+    recorder = Recorder(DECLARED)
+    yield recorder
+    if recorder.found:
+        pytest.fail("\n".join(recorder.found), pytrace=False)
+
+
 @pytest.fixture
-def settings(mongodb_uri: str, database_name: str, tmp_path: Path) -> dict[str, object]:
+def settings(
+    mongodb_uri: str, database_name: str, tmp_path: Path, recorder: Recorder
+) -> dict[str, object]:
     """What this test's apps are called with."""
     return {
         "APP_ENV": "testing",
@@ -86,6 +102,7 @@ def settings(mongodb_uri: str, database_name: str, tmp_path: Path) -> dict[str, 
         "MONGODB_DATABASE": database_name,
         # All tests share one engine, and some keep it busy for seconds. Tests of the bound set it.
         "MONGODB_REQUEST_TIMEOUT_MS": 60_000,
+        "MONGODB_OPTIONS": {"event_listeners": [recorder]},
     }
 
 
@@ -95,11 +112,14 @@ def _patient_start(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def make_app(settings: dict[str, object]) -> Iterator[Callable[..., Flask]]:
+def make_app(settings: dict[str, object], recorder: Recorder) -> Iterator[Callable[..., Flask]]:
     """A function that makes apps; their clients are closed when the test ends."""
     made: list[Flask] = []
 
-    def make(**overrides: object) -> Flask:
+    def make(**overrides: Any) -> Flask:
+        if options := overrides.get("MONGODB_OPTIONS"):
+            listeners = [*options.get("event_listeners", ()), recorder]
+            overrides["MONGODB_OPTIONS"] = options | {"event_listeners": listeners}
         made.append(create_app(settings | overrides))
         return made[-1]
 

@@ -87,7 +87,10 @@ class Crowd:
                 _id = list(self.users)[index % len(self.users)]
                 self.changed.add(_id)
                 if what == "remove":
-                    services.remove(_id, by=OPERATOR)
+                    try:
+                        services.remove(_id, by=OPERATOR)
+                    except services.LastAdmin:
+                        return
                     del self.users[_id]
                 else:
                     services.change(_id, {"name": NAMES[index % len(NAMES)]}, by=OPERATOR)
