@@ -270,7 +270,8 @@ def is_api_request() -> bool:
         ...     is_api_request()
         True
     """
-    return request.path == API_PREFIX or request.path.startswith(f"{API_PREFIX}/")
+    path = request.path
+    return path == API_PREFIX or path.startswith(f"{API_PREFIX}/")
 
 
 def wants_problem() -> bool:

@@ -226,9 +226,14 @@ def names_shown(document_class: Any) -> list[str]:
         >>> names_shown(User)
         ['id', 'name', 'email', 'role', 'created']
     """
+    return list(_names_shown(document_class, document_class.__mongokit__))
+
+
+@lru_cache(maxsize=64)
+def _names_shown(document_class: Any, _model: Model) -> tuple[str, ...]:
     hidden = document_class.hidden_fields
     names = (name for name in document_class.structure or {} if name not in hidden)
-    return ["id", *(name for name in names if not name.startswith("_"))]
+    return "id", *(name for name in names if not name.startswith("_"))
 
 
 def shown(document: Any) -> dict[str, Any]:
@@ -246,7 +251,7 @@ def shown(document: Any) -> dict[str, Any]:
     """
     cls = type(document)
     form = document.json_form(mode="read")
-    _, *names = names_shown(cls)
+    _, *names = _names_shown(cls, cls.__mongokit__)
     if lacking := [name for name in names if name not in form]:
         defaults = {name: cls.default_values.get(name) for name in lacking}
         given = {name: value for name, value in defaults.items() if not callable(value)}

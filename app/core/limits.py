@@ -93,13 +93,16 @@ def init_app(app: Flask) -> None:
     Example:
         >>> init_app(app)  # doctest: +SKIP
     """
-    app.extensions[_EXTENSION] = Limiter(
+    limiter = app.extensions[_EXTENSION] = Limiter(
         get_remote_address,
-        app=app,
         storage_uri="app://",
         storage_options={"window_collection_name": COLLECTION},
         strategy="moving-window",
     )
+    # What stands there gets no hooks. They would look for limits of the view at each request; here
+    # none has any, since services ask.
+    app.extensions.setdefault("limiter", set()).add(limiter)
+    limiter.init_app(app)
 
 
 class Limit:

@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import Flask, current_app, request
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask_wtf.csrf import CSRFProtect  # type: ignore[import-untyped]
 from werkzeug.exceptions import (
     RequestEntityTooLarge,
@@ -29,7 +30,7 @@ from app.core import errors
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from flask import Response
+    from flask import Request, Response
 
 V = TypeVar("V", bound="Callable[..., Any]")
 _TAKES = "__takes__"
@@ -85,6 +86,7 @@ def init_app(app: Flask) -> None:
         WTF_CSRF_TIME_LIMIT=None,  # as long as the session: a form may stay open overnight
     )
     csrf.init_app(app)
+    app.session_interface = _Sessions()
     # /api//users is no other name of /api/users; a redirect there would be a page.
     app.url_map.merge_slashes = False
     if hops := app.config["PROXY_HOPS"]:
@@ -94,6 +96,16 @@ def init_app(app: Flask) -> None:
     app.before_request(_check_sizes)
     app.before_request(_check_request)
     app.after_request(_add_headers)
+
+
+class _Sessions(SecureCookieSessionInterface):
+    """Flask's sessions; without a cookie no key is derived, as programs with a token send none."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        """Return the session that the cookie holds, or an empty one."""
+        if self.get_cookie_name(app) in request.cookies:
+            return super().open_session(app, request)
+        return self.session_class()
 
 
 def _check_sizes() -> None:
@@ -192,14 +204,18 @@ def unsupported_type(wanted: str = "application/json") -> UnsupportedMediaType:
 
 def _add_headers(response: Response) -> Response:
     headers = response.headers
-    for name, value in _HEADERS.items():
-        headers.setdefault(name, value)
+    wanted = dict(_HEADERS)
     # To nobody by plain HTTP (RFC 6797, 7.2). Not for subdomains: they may not be ours.
     if (seconds := current_app.config["HSTS_SECONDS"]) and request.is_secure:
-        headers.setdefault("Strict-Transport-Security", f"max-age={seconds}")
+        wanted["Strict-Transport-Security"] = f"max-age={seconds}"
     # What a person sees who is signed in must not stay in a cache; what may is said by its view.
     if not _is_static(request.endpoint):
-        headers.setdefault("Cache-Control", "no-store")
+        wanted["Cache-Control"] = "no-store"
+    # What a view has said stays. Looked up at once: `setdefault` walks over all headers each time.
+    said = {name.lower() for name in headers.keys()}
+    for name, value in wanted.items():
+        if name.lower() not in said:
+            headers.add(name, value)
     if errors.is_api_request() and response.is_sequence and not response.get_data():
         # Flask calls nothing at all HTML too: the answer to DELETE, or to OPTIONS.
         response.headers.pop("Content-Type", None)

@@ -163,10 +163,10 @@ def caller() -> Actor:
         >>> services.find(id, by=caller())
         <User 'Ada'>
     """
-    if "actor" not in g:
-        g.actor = _identify()
-        g.user_id = str(g.actor.id) if g.actor.id is not None else None
-    actor: Actor = g.actor
+    actor: Actor | None = g.get("actor")
+    if actor is None:
+        actor = g.actor = _identify()
+        g.user_id = str(actor.id) if actor.id is not None else None
     return actor
 
 
