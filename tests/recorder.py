@@ -42,7 +42,7 @@ ASKERS = {
     "app.core.health.ready": "it says which index is missing",
     "app.users.state._collection": "an admin looks at the state of the data",
     "app.users.state._indexes": "an admin looks at the state of the data",
-    "app.users.services.import_rows": "once for a file: without its index nothing keeps keys unique",
+    "app.users.services.import_rows": "once for a file: the index keeps addresses unique",
 }
 
 

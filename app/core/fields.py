@@ -251,7 +251,7 @@ def shown(document: Any) -> dict[str, Any]:
     """
     cls = type(document)
     form = document.json_form(mode="read")
-    _, *names = _names_shown(cls, cls.__mongokit__)
+    _, *names = names_shown(cls)
     if lacking := [name for name in names if name not in form]:
         defaults = {name: cls.default_values.get(name) for name in lacking}
         given = {name: value for name, value in defaults.items() if not callable(value)}

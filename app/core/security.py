@@ -212,7 +212,7 @@ def _add_headers(response: Response) -> Response:
     if not _is_static(request.endpoint):
         wanted["Cache-Control"] = "no-store"
     # What a view has said stays. Looked up at once: `setdefault` walks over all headers each time.
-    said = {name.lower() for name in headers.keys()}
+    said = {name.lower() for name, _ in headers}
     for name, value in wanted.items():
         if name.lower() not in said:
             headers.add(name, value)

@@ -131,7 +131,7 @@ class ImportForm(AccountForm):
     format = SelectField(
         "Format",
         choices=[
-            SelectChoice("", "as its name ends"),
+            SelectChoice("", "as the name of the file says"),
             SelectChoice("csv", "CSV"),
             SelectChoice("ndjson", "NDJSON"),
         ],

@@ -22,6 +22,7 @@ from flask import (
     request,
     url_for,
 )
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.core import errors
 from app.core.bounds import request_timeout
@@ -119,11 +120,23 @@ errors.answer(
 )
 
 
+@blueprint.errorhandler(RequestEntityTooLarge)
+def _too_large(_error: RequestEntityTooLarge) -> Response:
+    detail = f"The file is too large: {_largest()} are the most. Import it in parts, or with the"
+    return errors.respond(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"{detail} command flask users import."
+    )
+
+
+def _largest() -> str:
+    size = request.max_content_length or 0
+    return f"{size // _MIB} MiB" if size >= _MIB else f"{size} bytes"
+
+
 def _page(form: ImportForm) -> str:
-    largest = current_app.config["IMPORT_MAX_CONTENT_LENGTH"]
-    size = f"{largest / _MIB:.0f} MiB" if largest >= _MIB else f"{largest} bytes"
+    largest = request.max_content_length = current_app.config["IMPORT_MAX_CONTENT_LENGTH"]
     return render_template(
-        "import/upload.html", form=form, largest=largest, size=size, columns=files.columns()
+        "import/upload.html", form=form, largest=largest, size=_largest(), columns=files.columns()
     )
 
 

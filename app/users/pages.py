@@ -54,6 +54,8 @@ def index() -> str:
     """Show one page of the users."""
     # A form sends what was left empty too.
     sent = {name: value for name, value in request.args.items() if value}
+    if "q" in sent:
+        sent.pop("sort", None)  # a search has an order of its own
     wanted = listing.ListRequest.from_args(sent, sort="-created")
     return render_template(
         "users/index.html",

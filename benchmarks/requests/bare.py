@@ -46,7 +46,8 @@ def create_app(uri: str, database: str) -> Flask:
         authorize(db)
         response = jsonify(shown(found(db, id)))
         response.add_etag()
-        return response.make_conditional(request)
+        response.make_conditional(request)
+        return response
 
     @app.get("/api/users")
     def listing() -> Response:

@@ -1,4 +1,4 @@
-"""Calls of a WSGI application, without a server and without a test client, which cost by themselves."""
+"""Calls of a WSGI application, without a server or a test client, which cost by themselves."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def prepared(path: str, headers: Mapping[str, str]) -> WSGIEnvironment:
         path: The path, with the query.
         headers: The request's headers.
     """
-    environ = EnvironBuilder(path, headers=dict(headers), errors_stream=_NOWHERE).get_environ()
+    environ = EnvironBuilder(path, headers=list(headers.items()), errors_stream=_NOWHERE).get_environ()
     environ["wsgi.errors"] = _NOWHERE
     return environ
 
