@@ -8,7 +8,7 @@ PORT   ?= 5000
 ON_CTRL_C = $(BIN)/python -c 'import os, signal, sys; \
   signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])'
 
-.PHONY: help setup run test test-matrix lint format check reference bench clean
+.PHONY: help setup run test test-matrix lint format check reference bench bench-requests clean
 
 help:           ## print these lines
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -43,6 +43,9 @@ test-matrix: $(STAMP) ## the mappers' tests on each Python, oldest and newest Py
 
 bench: $(STAMP) ## what a document costs, beside other mappers (minutes; each gets an environment)
 	$(BIN)/python -m benchmarks
+
+bench-requests: $(STAMP) ## what a request costs, beside a bare Flask app on the raw driver
+	$(BIN)/python -m benchmarks.requests
 
 clean:          ## remove .venv and caches (data in instance/ stays)
 	rm -rf .venv benchmarks/.envs .nox .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist

@@ -21,7 +21,8 @@ def prepared(path: str, headers: Mapping[str, str]) -> WSGIEnvironment:
         path: The path, with the query.
         headers: The request's headers.
     """
-    environ = EnvironBuilder(path, headers=list(headers.items()), errors_stream=_NOWHERE).get_environ()
+    sent = list(headers.items())
+    environ = EnvironBuilder(path, headers=sent, errors_stream=_NOWHERE).get_environ()
     environ["wsgi.errors"] = _NOWHERE
     return environ
 
