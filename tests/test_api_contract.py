@@ -8,6 +8,7 @@ nothing is remembered, each run sends the same.
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 
     from flask import Flask
 
-EXAMPLES = 30  # random requests of each kind to each operation
+# Random requests of each kind to each operation; API_EXAMPLES=5000 makes an afternoon of it.
+EXAMPLES = int(os.environ.get("API_EXAMPLES", "30"))
 # Chance seldom finds the address of another, and never what is wrong with the service or the
 # database, nor a tag, a password or a token that is right; and who asks is an admin. Tests of their
 # own bring these about.

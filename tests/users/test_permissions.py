@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -203,6 +204,93 @@ def test_right_is_that_of_the_moment(
     services.change(people.admin["_id"], {"role": "member"}, by=OPERATOR)
 
     assert client.get("/api/users/export").status_code == 403
+
+
+def _edit(**fields: str) -> Do:
+    def send(ask: Callable[..., TestResponse], user: User) -> TestResponse:
+        path, version = f"/users/{user['_id']}/edit", str(user["version"])
+        values = {"name": user.name, "email": user.email, "role": user.role}
+        return ask("POST", path, data=values | fields | {"version": version})
+
+    return send
+
+
+PAGES: dict[Action, Do] = {
+    Action.LIST: lambda ask, _: ask("GET", "/users"),
+    Action.SHOW: lambda ask, user: ask("GET", f"/users/{user['_id']}"),
+    Action.CREATE: lambda ask, _: ask("POST", "/users/new", data=EVE | {"role": "member"}),
+    Action.CHANGE: _edit(name="N"),
+    Action.REMOVE: lambda ask, user: ask(
+        "POST", f"/users/{user['_id']}/delete", data={"version": str(user["version"])}
+    ),
+    Action.SET_PASSWORD: lambda ask, user: ask(
+        "POST", f"/users/{user['_id']}/password", data={"password": OTHER_PASSWORD}
+    ),
+    Action.END_SESSIONS: lambda ask, user: ask("POST", f"/users/{user['_id']}/sign-out"),
+    Action.REVOKE_TOKEN: lambda ask, user: ask("POST", f"/profile/tokens/{token_id(user)}/revoke"),
+    Action.IMPORT: lambda ask, _: ask(
+        "POST", "/users/import", data={"file": (BytesIO(json.dumps(EVE).encode()), "x.ndjson")}
+    ),
+    Action.EXPORT: lambda ask, _: ask("GET", "/users/export.csv"),
+}
+
+
+@pytest.mark.parametrize("action", PAGES, ids=lambda action: action.name)
+@pytest.mark.parametrize("role", ["member", "admin"])
+@pytest.mark.parametrize("whose", ["own", "other"])
+def test_pages_let_do_what_the_table_says_and_nothing_else(
+    people: People, sign_in: Callable[..., FlaskClient], action: Action, role: str, whose: str
+) -> None:
+    me = people.member if role == "member" else people.admin
+    user = me if whose == "own" else people.other
+    client = sign_in(me)
+    client.application.config["WTF_CSRF_ENABLED"] = False  # other tests are about it
+
+    answer = PAGES[action](
+        lambda method, path, **sent: client.open(path, method=method, **sent), user
+    )
+
+    right = TABLE[action]
+    reach = right.member if role == "member" else right.admin
+    allowed = reach is Reach.ALL or (reach is Reach.OWN and whose == "own")
+    assert answer.status_code in ((200, 201, 303) if allowed else (403,)), answer.text
+    answer.close()
+
+
+@pytest.mark.parametrize("role", ["member", "admin"])
+@pytest.mark.parametrize("whose", ["own", "other"])
+def test_page_changes_a_role_only_for_an_admin(
+    people: People, sign_in: Callable[..., FlaskClient], role: str, whose: str
+) -> None:
+    me = people.member if role == "member" else people.admin
+    user = me if whose == "own" else people.other
+    client = sign_in(me)
+    client.application.config["WTF_CSRF_ENABLED"] = False
+    wanted = "member" if user.role == "admin" else "admin"
+
+    _edit(role=wanted)(lambda method, path, **sent: client.open(path, method=method, **sent), user)
+
+    now = services.find(user["_id"], by=OPERATOR)
+    assert now.role == (wanted if role == "admin" else user.role)
+
+
+def test_pages_of_tokens_are_ones_own_and_the_state_is_for_admins(
+    people: People, sign_in: Callable[..., FlaskClient]
+) -> None:
+    tokens.create(people.other["_id"], {"name": "of another"}, by=OPERATOR)
+    member, admin = sign_in(people.member), sign_in(people.admin)
+    member.application.config["WTF_CSRF_ENABLED"] = False
+
+    for client in (member, admin):
+        made = client.post(
+            "/profile/tokens", data={"name": "mine", "scopes": "users:read", "expires_in": "7d"}
+        )
+        assert made.status_code == 201
+        page = client.get("/profile/tokens").text
+        assert "mine" in page
+        assert "of another" not in page
+    assert "Collections" in admin.get("/about").text
+    assert "Collections" not in member.get("/about").text
 
 
 CLI: dict[Action, Callable[[User], list[str]]] = {
