@@ -29,9 +29,9 @@ _APP, _TESTS = f"{_ROOT / 'app'}/", f"{_ROOT / 'tests'}/"
 _LOOKING = {"find", "aggregate", "count", "distinct", "update", "delete", "findAndModify"}
 # Who may go on without a limit, and why.
 WALKS = {
-    "app.users.services._export": "an export is every user, read in portions",
-    "app.users.services._refresh": "it sets right every user, read in portions",
-    "app.users.services.estimate": "a progress bar; the server knows the number without counting",
+    "app.users.bulk._export": "an export is every user, read in portions",
+    "app.users.bulk._refresh": "it sets right every user, read in portions",
+    "app.users.bulk.estimate": "a progress bar; the server knows the number without counting",
     "app.users.services.remove": "a user has few tokens, and all of them go",
     "app.users.state._collection": "how many there are; the server knows it without counting",
 }
@@ -42,7 +42,7 @@ ASKERS = {
     "app.core.health.ready": "it says which index is missing",
     "app.users.state._collection": "an admin looks at the state of the data",
     "app.users.state._indexes": "an admin looks at the state of the data",
-    "app.users.services.import_rows": "once for a file: the index keeps addresses unique",
+    "app.users.bulk.import_rows": "once for a file: the index keeps addresses unique",
 }
 
 

@@ -14,7 +14,7 @@ from app.core.limits import TooManyAttempts
 from app.core.locks import Busy
 from app.core.operations import Described, Resource, operation
 from app.core.preconditions import tagged
-from app.users import documents, services, signing_in
+from app.users import bulk, documents, services, signing_in
 from app.users.access import caller, guard_api
 from app.users.listing import ListRequest
 from app.users.permissions import NotAllowed, NotSignedIn
@@ -34,8 +34,8 @@ errors.answer(
         services.LastAdmin: HTTPStatus.CONFLICT,
         services.StaleVersion: HTTPStatus.PRECONDITION_FAILED,
         services.UserRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
-        services.DatabaseFailed: HTTPStatus.SERVICE_UNAVAILABLE,
-        services.IndexesMissing: HTTPStatus.SERVICE_UNAVAILABLE,
+        bulk.DatabaseFailed: HTTPStatus.SERVICE_UNAVAILABLE,
+        bulk.IndexesMissing: HTTPStatus.SERVICE_UNAVAILABLE,
         Busy: HTTPStatus.CONFLICT,
     },
 )

@@ -20,7 +20,7 @@ from app.core import errors, security
 from app.core.errors import DatabaseError, DomainError, MalformedRequest
 from app.core.operations import Described, operation
 from app.core.streams import portions
-from app.users import files, services
+from app.users import bulk, files
 from app.users.access import caller
 from app.users.api import REFUSED, blueprint
 from app.users.formulas import FORMULAS, Formulas
@@ -149,7 +149,7 @@ class ExportRequest:
     {HTTPStatus.OK: _REPORT},
     body=_ROWS,
     query=ImportRequest,
-    raises=[*REFUSED, services.IndexesMissing],
+    raises=[*REFUSED, bulk.IndexesMissing],
 )
 def import_users() -> Response:
     """Import users.
@@ -167,7 +167,7 @@ def import_users() -> Response:
         shutil.copyfileobj(request.stream, rows)
         rows.seek(0)
         reader = files.open_reader(rows, "ndjson")  # type: ignore[arg-type]
-        outcomes = services.import_rows(reader, by=caller(), dry_run=wanted.dry_run)
+        outcomes = bulk.import_rows(reader, by=caller(), dry_run=wanted.dry_run)
     except BaseException:
         rows.close()
         raise
@@ -177,9 +177,7 @@ def import_users() -> Response:
 
 
 @blueprint.get("/export")
-@operation(
-    {HTTPStatus.OK: _EXPORT}, query=ExportRequest, raises=[*REFUSED, services.DatabaseFailed]
-)
+@operation({HTTPStatus.OK: _EXPORT}, query=ExportRequest, raises=[*REFUSED, bulk.DatabaseFailed])
 def export_users() -> Response:
     """Export all users, the oldest first, as NDJSON or, where `Accept` prefers it, as CSV.
 
@@ -188,7 +186,7 @@ def export_users() -> Response:
     wanted = ExportRequest.from_args(request.args)
     accepted = request.accept_mimetypes
     kind = accepted.best_match([NDJSON, CSV], NDJSON) if accepted else NDJSON
-    rows = services.export_rows(by=caller())
+    rows = bulk.export_rows(by=caller())
     # The first one now: a database that is not there is said by the status.
     first = next(rows, None)
     all_rows = rows if first is None else chain([first], rows)
@@ -198,7 +196,7 @@ def export_users() -> Response:
     return response
 
 
-def _report(outcomes: Iterator[services.Outcome], rows: IO[bytes]) -> Generator[str, None, None]:
+def _report(outcomes: Iterator[bulk.Outcome], rows: IO[bytes]) -> Generator[str, None, None]:
     counts: Counter[str] = Counter()
     last: dict[str, Any] = {}
     try:

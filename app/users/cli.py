@@ -19,7 +19,7 @@ from flask.cli import AppGroup
 
 from app.core.embedded import EngineError
 from app.core.errors import DomainError
-from app.users import files, services
+from app.users import bulk, files, services
 from app.users.formulas import FORMULAS, Formulas
 from app.users.permissions import OPERATOR
 
@@ -96,7 +96,7 @@ def import_users(
                 if target
                 else None
             )
-            for outcome in services.import_rows(reader, by=OPERATOR, dry_run=dry_run):
+            for outcome in bulk.import_rows(reader, by=OPERATOR, dry_run=dry_run):
                 counts[outcome.result] += 1
                 if outcome.result == "refused":
                     _report(outcome)
@@ -124,10 +124,10 @@ def export_users(file: str, format: files.Format | None, formulas: Formulas) -> 
     kind = format or _format_of(file)
     count = 0
     with _errors_for_people(), _replacing(file) as stream:
-        length = None if file == "-" else services.estimate(by=OPERATOR)
+        length = None if file == "-" else bulk.estimate(by=OPERATOR)
         with _progress("Exporting", length) as advance:
             writer = files.Writer(stream, kind, files.columns(), formulas=formulas)
-            for count, row in enumerate(services.export_rows(by=OPERATOR), start=1):
+            for count, row in enumerate(bulk.export_rows(by=OPERATOR), start=1):
                 writer.write(row)
                 advance(count, count)
     click.echo(f"{count} exported", err=True)
@@ -147,8 +147,8 @@ def refresh_users(context: click.Context) -> None:
       flask users refresh
     """
     counts: Counter[str] = Counter()
-    with _errors_for_people(), _progress("Refreshing", services.estimate(by=OPERATOR)) as advance:
-        for count, (_id, result) in enumerate(services.refresh(by=OPERATOR), start=1):
+    with _errors_for_people(), _progress("Refreshing", bulk.estimate(by=OPERATOR)) as advance:
+        for count, (_id, result) in enumerate(bulk.refresh(by=OPERATOR), start=1):
             counts[result] += 1
             if result == "taken":
                 click.echo(f"{_id}: email: unique: {services.EmailTaken.title}", err=True)
@@ -228,7 +228,7 @@ def _progress(label: str, length: int | None) -> Iterator[Callable[[int, int], N
         yield tell
 
 
-def _report(outcome: services.Outcome) -> None:
+def _report(outcome: bulk.Outcome) -> None:
     """Say of each reason: line, field, rule, sentence."""
     # On a terminal the line takes the place of the bar, which is drawn again below it.
     before = "\r\x1b[K" if sys.stderr.isatty() else ""

@@ -20,8 +20,8 @@ import orjson
 from app.core.errors import field_error
 from app.core.fields import Field, at, fields_of, nested
 from app.users import documents
+from app.users.bulk import Row
 from app.users.formulas import Formulas, escape, unescape
-from app.users.services import Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -28,7 +28,7 @@ from app.core import errors
 from app.core.bounds import request_timeout
 from app.core.errors import field_error
 from app.core.streams import portions
-from app.users import access, files, permissions, reports, services
+from app.users import access, bulk, files, permissions, reports
 from app.users.account_forms import ImportForm
 from app.users.permissions import Action
 
@@ -115,7 +115,7 @@ errors.answer(
     blueprint,
     {
         reports.ReportNotFound: HTTPStatus.NOT_FOUND,
-        services.DatabaseFailed: HTTPStatus.SERVICE_UNAVAILABLE,
+        bulk.DatabaseFailed: HTTPStatus.SERVICE_UNAVAILABLE,
     },
 )
 

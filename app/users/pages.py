@@ -21,7 +21,7 @@ from app.core.fields import at, fields_of
 from app.core.limits import TooManyAttempts
 from app.core.locks import Busy
 from app.core.streams import portions
-from app.users import access, documents, files, listing, permissions, services, signing_in
+from app.users import access, bulk, documents, files, listing, permissions, services, signing_in
 from app.users.access import caller, guard_pages
 from app.users.account_forms import NewPasswordForm
 from app.users.forms import user_form, user_form_of
@@ -178,7 +178,7 @@ def delete(id: ObjectId) -> Any:
 @blueprint.get("/users/export.<any(csv, ndjson):format>")
 def export(format: files.Format) -> Response:
     """Send all users as a file, as they are read; the file can be imported."""
-    rows = services.export_rows(by=caller())
+    rows = bulk.export_rows(by=caller())
     # A failure on the way breaks the connection, so that nobody takes a part for the whole.
     answer = Response(portions(_portions(rows, format)), mimetype=_TYPES[format])
     answer.headers["Content-Disposition"] = f"attachment; filename=users.{format}"
@@ -192,7 +192,7 @@ errors.answer(
     blueprint,
     {
         services.UserNotFound: HTTPStatus.NOT_FOUND,
-        services.DatabaseFailed: HTTPStatus.SERVICE_UNAVAILABLE,
+        bulk.DatabaseFailed: HTTPStatus.SERVICE_UNAVAILABLE,
         TooManyAttempts: HTTPStatus.TOO_MANY_REQUESTS,
         **dict.fromkeys(_CONFLICTS, HTTPStatus.CONFLICT),
     },

@@ -17,7 +17,7 @@ from bson import ObjectId
 
 from app.core.db import db
 from app.core.errors import DomainError
-from app.users import files, services
+from app.users import bulk, files
 from app.users.permissions import Action, require
 from mongokit import Document, field, utcnow
 
@@ -179,7 +179,7 @@ def work(report: Report, reader: files.Reader, *, by: Actor) -> Iterator[Progres
         rejects = cast("BinaryIO", spooled)
         writer = files.RejectsWriter(rejects, report.format, reader.columns)
         try:
-            for outcome in services.import_rows(reader, by=by, dry_run=report.dry_run):
+            for outcome in bulk.import_rows(reader, by=by, dry_run=report.dry_run):
                 counts[outcome.result] += 1
                 if outcome.result == "refused":
                     writer.write(outcome.row, outcome.errors)
@@ -187,7 +187,7 @@ def work(report: Report, reader: files.Reader, *, by: Actor) -> Iterator[Progres
                 if counts.total() % _STEP == 0:
                     yield Progress(reader.bytes_read, counts.total())
             report.state, report.problem = "done", None
-        except (services.DatabaseFailed, services.IndexesMissing) as error:
+        except (bulk.DatabaseFailed, bulk.IndexesMissing) as error:
             report.problem = error.title
         finally:
             report.stored, report.present = counts["stored"], counts["present"]
@@ -240,7 +240,7 @@ def rejects(report: Report) -> Generator[bytes, None, None]:
         yield part.content
 
 
-def _note(report: Report, outcome: services.Outcome) -> None:
+def _note(report: Report, outcome: bulk.Outcome) -> None:
     for error in outcome.errors:
         if len(report.refusals) < SHOWN:
             entry = {"line": outcome.row.line, "field": error["path"], "rule": error["rule"]}

@@ -15,8 +15,8 @@ from app.core.errors import DomainError, field_error
 from app.core.limits import Limit
 from app.users import documents
 from app.users.documents import email_key
-from app.users.permissions import Action, Actor, require
-from app.users.services import UserNotFound, UserRefused, personal
+from app.users.permissions import OPERATOR, Action, Actor, require
+from app.users.services import UserRefused, find, personal
 
 if TYPE_CHECKING:
     from bson import ObjectId
@@ -105,7 +105,7 @@ def set_password(id: ObjectId, password: object, *, by: Actor, current: object =
         <User 'Ada'>
     """
     require(by, Action.SET_PASSWORD, id)
-    user = _user(id)
+    user = find(id, by=OPERATOR)
     if by.id == id and user.get("password_hash") is not None:
         limit = Limit("SIGN_IN_LIMIT_PER_ACCOUNT", user.get("email_key") or str(id))
         limit.count()
@@ -119,7 +119,7 @@ def set_password(id: ObjectId, password: object, *, by: Actor, current: object =
         raise UserRefused(errors)
     assert isinstance(password, str)  # noqa: S101 - else there was an error
     _set(id, {"password_hash": passwords.hash_of(password)}, ends_sessions=True)
-    return _user(id)
+    return find(id, by=OPERATOR)
 
 
 def end_sessions(id: ObjectId, *, by: Actor) -> User:
@@ -142,18 +142,11 @@ def end_sessions(id: ObjectId, *, by: Actor) -> User:
     """
     require(by, Action.END_SESSIONS, id)
     _set(id, {}, ends_sessions=True)
-    return _user(id)
+    return find(id, by=OPERATOR)
 
 
 def _can_be_address(text: str) -> bool:
     return len(text) <= _LONGEST_ADDRESS and text.isprintable()
-
-
-def _user(id: ObjectId) -> User:
-    user = db.documents(documents.User).find_one({"_id": id})
-    if user is None:
-        raise UserNotFound
-    return user
 
 
 def _set(

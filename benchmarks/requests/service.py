@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from app import create_app
 from app.core import embedded
 from app.core.db import db
-from app.users import services, tokens
+from app.users import bulk, services, tokens
 from app.users.permissions import OPERATOR, SCOPES
 
 if TYPE_CHECKING:
@@ -70,10 +70,10 @@ def service(users: int) -> Iterator[Service]:
                 made = {"name": "benchmark", "scopes": list(SCOPES)}
                 token = tokens.create(admin, made, by=OPERATOR)[1]
                 rows = (
-                    services.Row(n, {"name": f"User {n:06}", "email": f"user{n:06}@example.org"})
+                    bulk.Row(n, {"name": f"User {n:06}", "email": f"user{n:06}@example.org"})
                     for n in range(users)
                 )
-                for _ in services.import_rows(rows, by=OPERATOR):
+                for _ in bulk.import_rows(rows, by=OPERATOR):
                     pass
             yield Service(app, uri, admin, token)
         finally:

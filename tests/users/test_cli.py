@@ -18,7 +18,7 @@ import pytest
 from hypothesis import strategies as st
 
 from app.core.db import db
-from app.users import cli, documents, files, services
+from app.users import bulk, cli, documents, files, services
 from app.users.permissions import OPERATOR
 from benchmarks import people
 from mongokit import Embedded, field
@@ -226,7 +226,7 @@ def test_export_imports_again_as_the_same_users(
     run: Callable[..., Result], tmp_path: Path, format: str, extension: str
 ) -> None:
     run("import", write(tmp_path / "people.csv", CSV))
-    before = list(services.export_rows(by=OPERATOR))
+    before = list(bulk.export_rows(by=OPERATOR))
 
     to_file = run("export", tmp_path / f"out{extension}")
     to_stdout = run("export", "--format", format)
@@ -236,7 +236,7 @@ def test_export_imports_again_as_the_same_users(
     assert (to_file.exit_code, to_file.stdout, to_stdout.exit_code) == (0, "", 0)
     assert to_stdout.stdout_bytes == (tmp_path / f"out{extension}").read_bytes()
     assert (again.exit_code, again.stdout) == (0, "2 stored, 0 already there, 0 refused\n")
-    assert list(services.export_rows(by=OPERATOR)) == before
+    assert list(bulk.export_rows(by=OPERATOR)) == before
 
 
 def test_export_of_nothing_is_a_header(run: Callable[..., Result]) -> None:

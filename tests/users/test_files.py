@@ -14,7 +14,7 @@ from app.users import files
 from app.users.files import BadHeader, RejectsWriter, Writer, open_reader
 
 if TYPE_CHECKING:
-    from app.users.services import Row
+    from app.users.bulk import Row
 
 pytestmark = pytest.mark.usefixtures("declared_as")
 

@@ -12,7 +12,7 @@ import pytest
 from pymongo.errors import AutoReconnect
 
 from app.core.db import db
-from app.users import files, reports, services
+from app.users import bulk, files, reports, services
 from app.users.permissions import OPERATOR, VISITOR, Actor, NotAllowed, NotSignedIn
 from app.users.reports import Report, ReportNotFound
 from mongokit import utcnow
@@ -176,7 +176,7 @@ def test_database_that_fails_on_the_way_is_told_in_the_report(
     def fail(*_: object, **__: object) -> None:
         raise AutoReconnect("secret")
 
-    monkeypatch.setattr(services, "_import_batch", fail)
+    monkeypatch.setattr(bulk, "_import_batch", fail)
 
     page = client.get(send(client, CSV).location).text
 

@@ -15,11 +15,12 @@ from app.core import page_tokens
 from app.core.db import db
 from app.core.errors import DomainError
 from app.core.pagination import PageRequest
-from app.users import documents, services
+from app.users import bulk, documents, services
+from app.users.bulk import Row
 from app.users.files import format_time
 from app.users.listing import ListRequest
 from app.users.permissions import OPERATOR
-from app.users.services import EmailTaken, Row, UserNotFound, UserRefused
+from app.users.services import EmailTaken, UserNotFound, UserRefused
 from mongokit import Embedded
 
 if TYPE_CHECKING:
@@ -150,9 +151,7 @@ def test_changes_of_two_fields_at_once_are_both_there(app: Flask) -> None:
         ("Grace", f"new{n}@example.org") for n in range(20)
     ]
     # What is made of both is right, whichever of the two came first.
-    assert [
-        (_id, result) for _id, result in services.refresh(by=OPERATOR) if result != "right"
-    ] == []
+    assert [(_id, result) for _id, result in bulk.refresh(by=OPERATOR) if result != "right"] == []
 
 
 def test_change_keeps_what_the_declaration_does_not_know() -> None:
@@ -251,7 +250,7 @@ def rows(*people: tuple[str, str]) -> list[Row]:
 def test_import_says_of_each_row_what_became_of_it(dry_run: bool) -> None:
     services.create(ADA, by=OPERATOR)
 
-    outcomes = services.import_rows(
+    outcomes = bulk.import_rows(
         [
             *rows(
                 ("Grace", "grace@example.org"),
@@ -281,10 +280,10 @@ def test_import_says_of_each_row_what_became_of_it(dry_run: bool) -> None:
 
 @pytest.mark.parametrize("dry_run", [False, True])
 def test_import_sees_doubles_across_batches(dry_run: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(services, "BATCH", 2)
+    monkeypatch.setattr(bulk, "BATCH", 2)
     people = [("Ada", f"{n % 4}@example.org") for n in range(12)]
 
-    results = [o.result for o in services.import_rows(rows(*people), dry_run=dry_run, by=OPERATOR)]
+    results = [o.result for o in bulk.import_rows(rows(*people), dry_run=dry_run, by=OPERATOR)]
 
     assert results == ["stored"] * 4 + ["present"] * 8
 
@@ -292,7 +291,7 @@ def test_import_sees_doubles_across_batches(dry_run: bool, monkeypatch: pytest.M
 def test_imports_of_one_file_at_once_store_each_user_once(app: Flask) -> None:
     people = rows(*((f"Ada {n}", f"{n}@example.org") for n in range(300)))
 
-    results = in_threads(app, [lambda: list(services.import_rows(people, by=OPERATOR))] * 4)
+    results = in_threads(app, [lambda: list(bulk.import_rows(people, by=OPERATOR))] * 4)
 
     found = [outcome.result for outcomes in results for outcome in outcomes]  # type: ignore[attr-defined]
     assert (found.count("stored"), found.count("present")) == (300, 900)
@@ -302,8 +301,8 @@ def test_imports_of_one_file_at_once_store_each_user_once(app: Flask) -> None:
 def test_import_without_the_unique_index_is_refused(app: Flask) -> None:
     db["users"].drop_indexes()
 
-    with pytest.raises(services.IndexesMissing, match="flask db sync"):
-        list(services.import_rows(rows(("Ada", "ada@example.org")), by=OPERATOR))
+    with pytest.raises(bulk.IndexesMissing, match="flask db sync"):
+        list(bulk.import_rows(rows(("Ada", "ada@example.org")), by=OPERATOR))
 
     assert stored() == []
 
@@ -317,16 +316,16 @@ def test_import_reads_rows_as_it_goes() -> None:
             taken += 1
             yield Row(taken, {"name": "Ada", "email": f"{taken}@example.org"})
 
-    outcomes = services.import_rows(endless(), dry_run=True, by=OPERATOR)
+    outcomes = bulk.import_rows(endless(), dry_run=True, by=OPERATOR)
     assert next(outcomes).result == "stored"
 
-    assert taken == services.BATCH
+    assert taken == bulk.BATCH
 
 
 def test_export_is_in_the_order_of_making_and_shows_no_key() -> None:
     made = [services.create(values, by=OPERATOR) for values in (GRACE, ADA)]
 
-    assert list(services.export_rows(by=OPERATOR)) == [
+    assert list(bulk.export_rows(by=OPERATOR)) == [
         {
             "name": user.name,
             "email": user.email,
@@ -340,7 +339,7 @@ def test_export_is_in_the_order_of_making_and_shows_no_key() -> None:
 def test_export_has_users_from_before_the_declaration() -> None:
     db["users"].insert_one({"name": "Old"})
 
-    assert list(services.export_rows(by=OPERATOR)) == [
+    assert list(bulk.export_rows(by=OPERATOR)) == [
         {"name": "Old", "email": None, "role": "member", "created": None}
     ]
 
@@ -451,11 +450,11 @@ def _without_index() -> None:
 def test_refresh_sets_what_older_users_lack_and_nothing_the_second_time(
     batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(services, "BATCH", batch)
+    monkeypatch.setattr(bulk, "BATCH", batch)
     db["users"].insert_many([dict(user) for user in OLD])
     new = services.create(GRACE, by=OPERATOR)
 
-    results = [result for _, result in services.refresh(by=OPERATOR)]
+    results = [result for _, result in bulk.refresh(by=OPERATOR)]
 
     assert results == ["set", "set", "set", "right"]
     ada, grace, nobody, last = stored()
@@ -472,7 +471,7 @@ def test_refresh_sets_what_older_users_lack_and_nothing_the_second_time(
     assert (grace["name_key"], grace["role"]) == (f"grace\t{grace['_id']}", "member")
     assert nobody == OLD[2] | {"role": "member", "epoch": 0, "version": 0}
     assert last == new
-    assert [result for _, result in services.refresh(by=OPERATOR)] == ["right"] * 4
+    assert [result for _, result in bulk.refresh(by=OPERATOR)] == ["right"] * 4
     assert len(services.listing(ListRequest(role="member"), by=OPERATOR).items) == 4
 
 
@@ -481,7 +480,7 @@ def test_refresh_corrects_what_others_wrote_and_keeps_what_they_may_write() -> N
     wrong = {"name": "Eve", "name_key": "x", "shared": "y", "email_key": "z", "age": 3}
     db["users"].update_one({"_id": ada["_id"]}, {"$set": wrong})
 
-    assert list(services.refresh(by=OPERATOR)) == [(ada["_id"], "set")]
+    assert list(bulk.refresh(by=OPERATOR)) == [(ada["_id"], "set")]
 
     found = stored()[0]
     assert found == ada | {
@@ -502,7 +501,7 @@ def test_refresh_names_whoever_has_the_address_of_another() -> None:
     db["users"].update_one({"_id": third["_id"]}, {"$unset": {"role": ""}})
 
     for others in ("set", "right"):
-        assert list(services.refresh(by=OPERATOR))[1:] == [
+        assert list(bulk.refresh(by=OPERATOR))[1:] == [
             (second, "taken"),
             (third["_id"], others),
         ]
@@ -516,6 +515,6 @@ def test_refresh_leaves_a_user_to_the_change_that_came_meanwhile() -> None:
     changes = {_id: {"name_key": "old"}}
 
     services.change(_id, {"name": "Eve"}, by=OPERATOR)
-    services._set_all([{"_id": _id, "name": "Ada", "email": "ada@example.org"}], changes)
+    bulk._set_all([{"_id": _id, "name": "Ada", "email": "ada@example.org"}], changes)
 
     assert services.find(_id, by=OPERATOR)["name_key"] == f"eve\t{_id}"
