@@ -11,7 +11,7 @@ ON_CTRL_C = $(BIN)/python -c 'import os, signal, sys; \
 .PHONY: help setup run test test-matrix lint format check reference bench bench-requests clean
 
 help:           ## print these lines
-	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
 
 setup: $(STAMP) ## make .venv with all that running, testing and the embedded engine need
 
@@ -44,7 +44,7 @@ test-matrix: $(STAMP) ## the mappers' tests on each Python, oldest and newest Py
 bench: $(STAMP) ## what a document costs, beside other mappers (minutes; each gets an environment)
 	$(BIN)/python -m benchmarks
 
-bench-requests: $(STAMP) ## what a request costs, beside a bare Flask app on the raw driver
+bench-requests: $(STAMP) ## what a request costs, beside a bare Flask app on the raw driver (a minute)
 	$(BIN)/python -m benchmarks.requests
 
 clean:          ## remove .venv and caches (data in instance/ stays)

@@ -40,7 +40,7 @@ import pytest_flask.live_server  # type: ignore[import-untyped]
 from app import create_app
 from app.core import bounds
 from app.core.db import db
-from app.users import services, tokens
+from app.users import services, state, tokens
 from app.users.permissions import OPERATOR, SCOPES
 from tests.guard import guarded
 from tests.recorder import Recorder, declared
@@ -109,6 +109,7 @@ def settings(
 @pytest.fixture(autouse=True)
 def _patient_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounds, "START_IN_REQUEST", 60.0)
+    monkeypatch.setattr(state, "_SECONDS", 60.0)
 
 
 @pytest.fixture

@@ -249,10 +249,13 @@ def shown(document: Any) -> dict[str, Any]:
         >>> list(shown(user))
         ['id', 'name', 'email', 'role', 'created']
     """
-    cls = type(document)
-    form = document.json_form(mode="read")
-    _, *names = names_shown(cls)
-    if lacking := [name for name in names if name not in form]:
+    cls: Any = type(document)
+    form: dict[str, Any] = document.json_form(mode="read")
+    _, *names = _names_shown(cls, cls.__mongokit__)
+    try:
+        return {"id": form["_id"]} | {name: form[name] for name in names}
+    except KeyError:
+        lacking = [name for name in names if name not in form]
         defaults = {name: cls.default_values.get(name) for name in lacking}
         given = {name: value for name, value in defaults.items() if not callable(value)}
         form |= cls(given, gen_skel=False).json_form(mode="read")

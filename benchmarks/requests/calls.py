@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder
 
 if TYPE_CHECKING:
@@ -21,8 +22,9 @@ def prepared(path: str, headers: Mapping[str, str]) -> WSGIEnvironment:
         path: The path, with the query.
         headers: The request's headers.
     """
-    sent = list(headers.items())
-    environ = EnvironBuilder(path, headers=sent, errors_stream=_NOWHERE).get_environ()
+    environ = EnvironBuilder(
+        path, headers=Headers(dict(headers)), errors_stream=_NOWHERE
+    ).get_environ()
     environ["wsgi.errors"] = _NOWHERE
     return environ
 

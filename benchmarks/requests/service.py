@@ -42,11 +42,12 @@ class Service:
 
 
 @contextmanager
-def service(users: int) -> Iterator[Service]:
+def service(users: int, **settings: object) -> Iterator[Service]:
     """Run an engine while the block runs, with an application in production's configuration.
 
     Args:
         users: How many there are, beside the admin.
+        **settings: Over those of production.
 
     Raises:
         app.core.embedded.EngineError: The engine is not installed, or does not start.
@@ -60,6 +61,7 @@ def service(users: int) -> Iterator[Service]:
                 "INSTANCE_PATH": folder,
                 "MONGODB_URI": uri,
                 "MONGODB_DATABASE": DATABASE,
+                **settings,
             }
         )
         try:

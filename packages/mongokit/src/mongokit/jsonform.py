@@ -33,6 +33,7 @@ from bson import (
     json_util,
 )
 from bson.codec_options import DEFAULT_CODEC_OPTIONS
+from bson.tz_util import utc
 
 from mongokit.convert import content_of, stored_id
 from mongokit.explain import union_takes
@@ -106,7 +107,9 @@ def plain(value: Any, mode: Mode = "store") -> Any:
 
 
 def _time(value: datetime, _: Mode) -> str:
-    if value.tzinfo is not None:
+    if value.tzinfo is utc:  # as the driver makes it
+        value = value.replace(tzinfo=None)
+    elif value.tzinfo is not None:
         try:
             value = value.astimezone(UTC).replace(tzinfo=None)
         except OverflowError:  # before year 1 or after 9999, but not where it was taken
@@ -202,8 +205,18 @@ def _mapping(node: MappingNode, scope: Scope, mode: Mode, *, is_root: bool = Fal
         if mode in ("create", "update"):
             writers["_id"] = None
         else:
-            writers.setdefault("_id", lambda value: plain(value, mode))
-    otherwise: Write | None = (lambda value: plain(value, mode)) if is_open else None
+            writers.setdefault("_id", _plain(mode))
+    if not is_open:
+        shown = {key: write for key, write in writers.items() if write is not None}
+
+        def declared(value: Any) -> Any:
+            if not isinstance(value, dict):
+                return plain(value, mode)
+            return {str(key): shown[key](item) for key, item in dict.items(value) if key in shown}
+
+        return declared
+
+    otherwise = _plain(mode)
 
     def mapping(value: Any) -> Any:
         if not isinstance(value, dict):
@@ -238,7 +251,20 @@ def _writer(node: Node, scope: Scope, mode: Mode) -> Write:
             return _custom(node, mode)
         case ReferenceNode():
             return lambda value: _reference(value, mode)
-    return lambda value: plain(value, mode)
+    return _plain(mode)
+
+
+def _plain(mode: Mode) -> Write:
+    """Return what writes values of any type; those that are their own JSON form at once."""
+
+    def write(value: Any) -> Any:
+        kind = type(value)
+        if kind is str or kind is int or kind is bool or value is None:
+            return value
+        known = _WRITERS.get(kind)
+        return plain(value, mode) if known is None else known(value, mode)
+
+    return write
 
 
 def _embedded(write: Write, mode: Mode) -> Write:

@@ -339,9 +339,9 @@ class SchemaDocument(dict[str, Any], metaclass=SchemaProperties):
             >>> Event(at=datetime(2026, 11, 23), token="x").json_form()
             {'at': '2026-11-23T00:00:00.000Z'}
         """
-        from mongokit import jsonform  # noqa: PLC0415 - not everybody speaks JSON
+        from mongokit.jsonform import json_form  # noqa: PLC0415 - not everybody speaks JSON
 
-        return jsonform.json_form(self, mode)
+        return json_form(self, mode)
 
     @classmethod
     @yields_to_fields
