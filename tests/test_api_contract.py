@@ -8,12 +8,12 @@ nothing is remembered, each run sends the same.
 
 from __future__ import annotations
 
+import json
 import os
 from collections import defaultdict
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import orjson
 import pytest
 import schemathesis
 from annotated_types import Ge, Le, MaxLen, MinLen
@@ -64,7 +64,7 @@ schemathesis.openapi.format(
 @schemathesis.serializer("application/x-ndjson")
 def _lines(_context: Any, value: Any) -> bytes:
     """Send a generated text as it is: lines of an import, or what is none."""
-    text = value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
     return text.encode("utf-8", "surrogatepass")
 
 
