@@ -44,6 +44,7 @@ SELDOM = {
     "tokensCreate": {201},
     "tokensListing": {400},
     "tokensRevoke": {204},
+    "usersChange": {422},
     "usersReplace": {422},
 }
 

@@ -99,23 +99,23 @@ def state(*, by: Actor) -> State:
         built: dict[str, Any] = {}
         with suppress(PyMongoError):
             built = db.database.command("buildInfo")
-        declared = {
-            cls.__collection__: cls
-            for cls in db.registered_documents
-            if getattr(cls, "__collection__", None)
-        }
+        declared: dict[str, list[type[Any]]] = {}  # several classes may share a collection
+        for cls in db.registered_documents:
+            if name := getattr(cls, "__collection__", None):
+                declared.setdefault(name, []).append(cls)
         collections = tuple(_collection(name, declared[name]) for name in sorted(declared))
     return State(built.get("version"), built.get("secantusVersion"), collections)
 
 
-def _collection(name: str, document_class: type[Any]) -> CollectionState:
+def _collection(name: str, classes: list[type[Any]]) -> CollectionState:
     count, sizes, indexes = None, {}, None
     with suppress(PyMongoError):
         count = db[name].estimated_document_count()
     with suppress(PyMongoError):
         sizes = db.database.command("collStats", name)
     with suppress(PyMongoError):
-        indexes = _indexes(name, document_class)
+        found = {index.name: index for cls in classes for index in _indexes(name, cls)}
+        indexes = tuple(found[index] for index in sorted(found))
     return CollectionState(name, count, sizes.get("size"), sizes.get("totalIndexSize"), indexes)
 
 

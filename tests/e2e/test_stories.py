@@ -65,7 +65,7 @@ def test_admin_looks_after_users(
     visit.press("Add")
     visit.sees("Please look at these fields again:")
     if javascript:
-        assert page.evaluate("document.activeElement.name") == "name"
+        page.wait_for_function("document.activeElement.name === 'name'")
         assert outline_of_focus(page) == "solid"
         page.keyboard.press("Shift+Tab")
         assert outline_of_focus(page) == "solid"
