@@ -268,9 +268,7 @@ def _check_request() -> None:
     said = operation_of(current_app.view_functions[endpoint])
     if said is None:
         return
-    offered = _types_of(said)
-    if not _accepts((*offered, PROBLEM_JSON)):
-        raise not_acceptable(*offered)
+    _check_accepted(said)
     if not request.query_string:
         return
     known = said.query.parameters() if said.query else {}
@@ -292,15 +290,17 @@ def _types_of(said: Operation) -> tuple[str, ...]:
     return found
 
 
-def _accepts(offered: tuple[str, ...]) -> bool:
-    """Tell whether the client takes one of these types, whatever its parameters.
+def _check_accepted(said: Operation) -> None:
+    """Refuse a client that takes none of the types that are answered, whatever their parameters.
 
     RFC 9110, 12.5.1: without the header anything will do.
     """
     if request.environ.get("HTTP_ACCEPT", "*/*") == "*/*":  # most programs; reading it is slow
-        return True
+        return
     accepted = request.accept_mimetypes
     if not accepted:
-        return True
+        return
     plain = MIMEAccept([(kind.partition(";")[0].strip(), q) for kind, q in accepted])
-    return any(plain.quality(kind) > 0 for kind in offered)
+    offered = _types_of(said)
+    if not any(plain.quality(kind) > 0 for kind in (*offered, PROBLEM_JSON)):
+        raise not_acceptable(*offered)

@@ -13,7 +13,7 @@ from flask import Response, current_app, request
 from werkzeug.exceptions import PreconditionFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from http import HTTPStatus
 
 _BYTES = 12
@@ -67,21 +67,19 @@ def is_conditional() -> bool:
     return bool(request.if_match or request.if_none_match)
 
 
-def check(shown: Callable[[], Mapping[str, Any]]) -> None:
+def check(shown: Mapping[str, Any]) -> None:
     """Refuse a change that was meant for something else than what is there.
 
     Args:
-        shown: Returns what clients see of it now; called only if it matters.
+        shown: What clients see of it now; it matters only if `is_conditional`.
 
     Raises:
         werkzeug.exceptions.PreconditionFailed: 412.
 
     Example:
-        >>> check(lambda: shown(user))
+        >>> check(shown(user))
     """
-    if not is_conditional():
-        return
-    tag = tag_of(current_app.json.dumps(shown()))
+    tag = tag_of(current_app.json.dumps(shown))
     wanted, unwanted = request.if_match, request.if_none_match
     if (wanted and not (wanted.star_tag or wanted.is_strong(tag))) or (
         unwanted and (unwanted.star_tag or unwanted.contains_weak(tag))

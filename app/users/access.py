@@ -125,10 +125,9 @@ def guard_pages(door: Blueprint, *, open_views: tuple[Callable[..., Any], ...] =
     """
     names = {f"{door.name}.{view.__name__}" for view in open_views}
 
-    def check() -> Response | None:
-        if request.endpoint in names or caller() != VISITOR:
-            return None
-        return to_sign_in(NotSignedIn())
+    def check() -> None:
+        if request.endpoint not in names and caller() == VISITOR:
+            raise NotSignedIn
 
     door.before_request(check)
     door.register_error_handler(NotSignedIn, to_sign_in)

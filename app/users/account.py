@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from bson import ObjectId
     from werkzeug.wrappers import Response as BaseResponse
 
-    from app.users.account_forms import AccountForm
     from app.users.documents import User
+    from app.users.forms import RefusableForm
 
 blueprint = Blueprint("account", __name__, template_folder="templates")
 
@@ -216,13 +216,13 @@ def _wants_first_admin() -> bool:
 
 def _again(
     template: str,
-    form: AccountForm,
+    form: RefusableForm,
     status: HTTPStatus = HTTPStatus.UNPROCESSABLE_ENTITY,
 ) -> tuple[str, HTTPStatus]:
     return render_template(template, form=form), status
 
 
-def _too_many(template: str, form: AccountForm, error: TooManyAttempts) -> Response:
+def _too_many(template: str, form: RefusableForm, error: TooManyAttempts) -> Response:
     minutes = -(-error.retry_after // 60)
     form.form_errors.append(f"{error.title} In about {minutes} min you can.")
     page, status = _again(template, form, HTTPStatus.TOO_MANY_REQUESTS)

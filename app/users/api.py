@@ -242,5 +242,5 @@ def _expected(id: ObjectId) -> int | None:
     if not preconditions.is_conditional():
         return None
     user = services.find(id, by=caller())
-    preconditions.check(lambda: shown(user))
+    preconditions.check(shown(user))
     return user.get("version") or 0

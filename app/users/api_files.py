@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Response, current_app, request
 
 from app.core import errors, security
-from app.core.errors import DatabaseError, DomainError, MalformedRequest
+from app.core.errors import DomainError, MalformedRequest
 from app.core.operations import Described, operation
 from app.core.streams import portions
 from app.users import bulk, files
@@ -27,11 +27,11 @@ from app.users.formulas import FORMULAS, Formulas
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
-    from typing import IO, BinaryIO
+    from typing import IO
 
 __all__ = ["blueprint"]  # that of `api`, with the views below
 
-NDJSON, CSV = "application/x-ndjson", "text/csv"
+NDJSON, CSV = files.MEDIA_TYPES["ndjson"], files.MEDIA_TYPES["csv"]
 _SPOOLED = 1024 * 1024  # bytes that are kept in memory
 
 _ROWS = Described(
@@ -190,8 +190,10 @@ def export_users() -> Response:
     # The first one now: a database that is not there is said by the status.
     first = next(rows, None)
     all_rows = rows if first is None else chain([first], rows)
-    lines = _lines(all_rows, "csv" if kind == CSV else "ndjson", wanted.formulas)
-    response = Response(portions(lines), mimetype=kind)
+    written = files.portions_of(
+        all_rows, "csv" if kind == CSV else "ndjson", formulas=wanted.formulas
+    )
+    response = Response(portions(written), mimetype=kind)
     response.vary.add("Accept")
     return response
 
@@ -206,39 +208,9 @@ def _report(outcomes: Iterator[bulk.Outcome], rows: IO[bytes]) -> Generator[str,
             if outcome.errors:
                 line["errors"] = list(outcome.errors)[: errors.MAX_ERRORS]
             yield current_app.json.dumps(line) + "\n"
-    except (DomainError, DatabaseError) as error:
-        # The status is sent by now.
-        last = {"stopped": getattr(error, "title", errors.UNAVAILABLE)}
+    except DomainError as error:  # the status is sent by now
+        last = {"stopped": error.title}
     finally:
         rows.close()
     numbers = {name: counts[name] for name in ("stored", "present", "refused")}
     yield current_app.json.dumps(numbers | last) + "\n"
-
-
-class _Buffer:
-    """What a writer of files writes to, for a stream to take away."""
-
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-
-    def write(self, content: bytes) -> int:
-        self._parts.append(content)
-        return len(content)
-
-    def take(self) -> bytes:
-        taken = b"".join(self._parts)
-        self._parts.clear()
-        return taken
-
-
-def _lines(
-    rows: Iterator[dict[str, Any]], format: files.Format, formulas: Formulas
-) -> Generator[bytes, None, None]:
-    buffer = _Buffer()
-    target: BinaryIO = buffer  # type: ignore[assignment]
-    writer = files.Writer(target, format, files.columns(), formulas=formulas)
-    for number, row in enumerate(rows, start=1):
-        writer.write(row)
-        if number % 100 == 0:
-            yield buffer.take()
-    yield buffer.take()

@@ -13,6 +13,7 @@ import csv
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
 
 import orjson
@@ -24,14 +25,16 @@ from app.users.bulk import Row
 from app.users.formulas import Formulas, escape, unescape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 
     from app.core.errors import FieldError
 
 Format = Literal["csv", "ndjson"]
 
+MEDIA_TYPES: dict[Format, str] = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
 EXTENSIONS: dict[str, Format] = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson"}
 REASONS = ("line", "field", "rule", "message")  # what a file of rejected rows has beside them
+_PORTION = 64 * 1024  # bytes of a file that are sent at a time
 LONGEST_RECORD = 16 * 1024  # bytes: a hundred times what a user takes
 
 
@@ -153,6 +156,31 @@ class Writer:
         # A number may begin with a minus; it runs nothing.
         is_text = isinstance(value, str) and self._formulas == "escape"
         return escape(str(value)) if is_text else Field.write(value)
+
+
+def portions_of(
+    rows: Iterable[Mapping[str, object]], format: Format, *, formulas: Formulas = "escape"
+) -> Generator[bytes, None, None]:
+    r"""Yield a file of users portion by portion, as its rows come.
+
+    Args:
+        rows: As `bulk.export_rows` returns them.
+        format: What it shall hold.
+        formulas: What becomes of cells that a spreadsheet would run.
+
+    Example:
+        >>> b"".join(portions_of([], "csv"))
+        b'name,email,role,created\r\n'
+    """
+    stream = BytesIO()
+    writer = Writer(stream, format, columns(), formulas=formulas)
+    for row in rows:
+        writer.write(row)
+        if stream.tell() >= _PORTION:
+            yield stream.getvalue()
+            stream.seek(0)
+            stream.truncate()
+    yield stream.getvalue()
 
 
 class RejectsWriter:

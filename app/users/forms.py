@@ -55,7 +55,55 @@ _BY_NAME = {"email": EmailField, "phone": TelField, "url": URLField}
 _HTML = {"min_length": "minlength", "max_length": "maxlength", "ge": "min", "le": "max"}
 
 
-class DocumentForm(FlaskForm):  # type: ignore[misc]
+class RefusableForm(FlaskForm):  # type: ignore[misc]
+    """A form that checks nothing: a service does, and `refuse` puts its errors at their fields.
+
+    Example:
+        >>> form.refuse([field_error("password", "common", "password is too common")])
+    """
+
+    @property
+    def inputs(self) -> Iterator[Any]:
+        """The fields that are shown, in their order."""
+        return (each for each in self if each.name != "csrf_token")
+
+    @property
+    def first_invalid(self) -> str | None:
+        """The name of the first field with an error: there the cursor goes.
+
+        Example:
+            >>> user_form().first_invalid is None
+            True
+        """
+        return next((input_.name for input_ in self.inputs if input_.errors), None)
+
+    def refuse(self, errors: Iterable[FieldError]) -> None:
+        """Put each error on its field; what is of no field here, on the form.
+
+        Args:
+            errors: What a domain error carries.
+
+        Example:
+            >>> form.refuse([field_error("name", "blank", "name must not be empty")])
+            >>> form.name.errors
+            ['name must not be empty']
+        """
+        for error in errors:
+            input_ = self._input_at(error["path"])
+            if input_ is None:
+                self.form_errors.append(error["message"])
+            elif input_.process_errors:
+                input_.errors = list(input_.process_errors)
+            else:
+                input_.errors = [*input_.errors, error["message"]]
+
+    def _input_at(self, path: str) -> Any:
+        """Return the field that a path is in, None where there is none."""
+        name, _, _ = path.partition(".")
+        return next((input_ for input_ in self.inputs if input_.name == name), None)
+
+
+class DocumentForm(RefusableForm):
     """The fields of a document that a visitor may fill in; `form_class` makes one for a class.
 
     Example:
@@ -123,36 +171,8 @@ class DocumentForm(FlaskForm):  # type: ignore[misc]
             return float(value)
         return value
 
-    def refuse(self, errors: Iterable[FieldError]) -> None:
-        """Put each error on its field; what is of no field here, on the form.
-
-        Args:
-            errors: What a domain error carries.
-
-        Example:
-            >>> form.refuse([field_error("name", "blank", "name must not be empty")])
-            >>> form.name.errors
-            ['name must not be empty']
-        """
-        by_path = {field.path: self[_name(field)] for field in self.declared}
-        for error in errors:
-            input_ = by_path.get(error["path"])
-            if input_ is None:
-                self.form_errors.append(error["message"])
-            elif input_.process_errors:
-                input_.errors = list(input_.process_errors)
-            else:
-                input_.errors = [*input_.errors, error["message"]]
-
-    @property
-    def first_invalid(self) -> str | None:
-        """The name of the first field with an error: there the cursor goes.
-
-        Example:
-            >>> user_form().first_invalid is None
-            True
-        """
-        return next((input_.name for input_ in self.inputs if input_.errors), None)
+    def _input_at(self, path: str) -> Any:
+        return next((self[_name(field)] for field in self.declared if field.path == path), None)
 
 
 def user_form(**values: object) -> DocumentForm:

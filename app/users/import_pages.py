@@ -37,9 +37,8 @@ if TYPE_CHECKING:
 
     from bson import ObjectId
 
-NDJSON = "application/x-ndjson"
+NDJSON = files.MEDIA_TYPES["ndjson"]
 _MIB = 1024 * 1024
-_TYPES = {"csv": "text/csv", "ndjson": NDJSON}
 
 blueprint = Blueprint("import", __name__, template_folder="templates")
 
@@ -70,7 +69,7 @@ def take() -> Any:
     kind = form.format.data or files.EXTENSIONS.get(PurePath(name).suffix.lower())
     if sent is None or not name:
         return _refused(form, "file", "file", "Choose a file.")
-    if kind not in _TYPES:
+    if kind not in files.MEDIA_TYPES:
         known = ", ".join(files.EXTENSIONS)
         message = f"The name of the file ends in none of {known}: say what it holds."
         return _refused(form, "format", "choice", message)
@@ -107,7 +106,7 @@ def rejects(id: ObjectId) -> Response:
     parts = portions(reports.rejects(found))
     name = f"refused-{found['_id']}.{found.format}"
     headers = {"Content-Disposition": f"attachment; filename={name}"}
-    return Response(parts, mimetype=_TYPES[found.format], headers=headers)
+    return Response(parts, mimetype=files.MEDIA_TYPES[found.format], headers=headers)
 
 
 access.guard_pages(blueprint)

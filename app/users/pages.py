@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from io import BytesIO
 from typing import TYPE_CHECKING, Any, get_args
 
 from flask import (
@@ -28,8 +27,6 @@ from app.users.forms import user_form, user_form_of
 from app.users.permissions import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
-
     from bson import ObjectId
     from werkzeug.wrappers import Response as BaseResponse
 
@@ -37,7 +34,6 @@ if TYPE_CHECKING:
     from app.users.documents import User
     from app.users.forms import DocumentForm
 
-_PORTION = 64 * 1024  # bytes of an export that are sent at a time
 _CONFLICTS = (
     services.StaleVersion,
     services.LastAdmin,
@@ -180,12 +176,10 @@ def export(format: files.Format) -> Response:
     """Send all users as a file, as they are read; the file can be imported."""
     rows = bulk.export_rows(by=caller())
     # A failure on the way breaks the connection, so that nobody takes a part for the whole.
-    answer = Response(portions(_portions(rows, format)), mimetype=_TYPES[format])
+    answer = Response(portions(files.portions_of(rows, format)), mimetype=files.MEDIA_TYPES[format])
     answer.headers["Content-Disposition"] = f"attachment; filename=users.{format}"
     return answer
 
-
-_TYPES = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
 
 guard_pages(blueprint)
 errors.answer(
@@ -221,18 +215,6 @@ def _edit_again(
     stored = form.declared if is_stale else ()
     page = render_template("users/edit.html", form=form, user=user, version=version, stored=stored)
     return page, status
-
-
-def _portions(rows: Iterator[dict[str, Any]], format: files.Format) -> Generator[bytes, None, None]:
-    stream = BytesIO()
-    writer = files.Writer(stream, format, files.columns())
-    for row in rows:
-        writer.write(row)
-        if stream.tell() >= _PORTION:
-            yield stream.getvalue()
-            stream.seek(0)
-            stream.truncate()
-    yield stream.getvalue()
 
 
 def _to(endpoint: str, id: ObjectId) -> BaseResponse:

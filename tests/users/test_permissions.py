@@ -79,21 +79,16 @@ def test_each_cell_is_what_the_services_are_told(
 ) -> None:
     me = ObjectId()
     actor = Actor(role, me, None if scope is None else frozenset({scope}))
-    right = TABLE[action]
-    reach = right.admin if role == "admin" else right.member
-
     allowed = permissions.allows(actor, action, me if owner == "own" else ObjectId())
 
-    enough = scope is None or scope == right.scope
-    reaches = reach is Reach.ALL or (reach is Reach.OWN and owner == "own")
-    assert allowed == (enough and reaches)
+    enough = scope is None or scope == TABLE[action].scope
+    assert allowed == (enough and is_allowed(action, role, owner))
     assert permissions.allows(OPERATOR, action)
     assert not permissions.allows(VISITOR, action, me)
 
 
 # At the doors. Each entry does one thing to one user; it returns whether it was let.
 
-Ask = Callable[["Any", "User"], "TestResponse"]
 Do = Callable[["Callable[..., TestResponse]", "User"], "TestResponse"]
 
 API: dict[Action, Do] = {
@@ -119,6 +114,18 @@ API: dict[Action, Do] = {
     ),
     Action.EXPORT: lambda ask, _: ask("GET", "/api/users/export"),
 }
+
+
+def asking(client: FlaskClient) -> Callable[..., TestResponse]:
+    """How a client is asked here."""
+    return lambda method, path, **sent: client.open(path, method=method, **sent)
+
+
+def is_allowed(action: Action, role: str, whose: str) -> bool:
+    """What a cell of the table says."""
+    right = TABLE[action]
+    reach = right.admin if role == "admin" else right.member
+    return reach is Reach.ALL or (reach is Reach.OWN and whose == "own")
 
 
 def token_id(user: User) -> str:
@@ -147,13 +154,9 @@ def test_api_lets_do_what_the_table_says_and_nothing_else(
     if way == "token":
         client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {token_of(me)}"
 
-    answer = API[action](
-        lambda method, path, **sent: client.open(path, method=method, **sent), user
-    )
+    answer = API[action](asking(client), user)
 
-    right = TABLE[action]
-    reach = right.member if role == "member" else right.admin
-    allowed = reach is Reach.ALL or (reach is Reach.OWN and whose == "own")
+    allowed = is_allowed(action, role, whose)
     assert answer.status_code in ((200, 201, 204) if allowed else (403,)), answer.text
     answer.close()
 
@@ -167,9 +170,7 @@ def test_token_does_no_more_than_its_scope_says(
     client = app.test_client()
     client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {token_of(people.admin, missing)}"
 
-    answer = API[action](
-        lambda method, path, **sent: client.open(path, method=method, **sent), people.admin
-    )
+    answer = API[action](asking(client), people.admin)
 
     assert answer.status_code == 403
     assert 'error="insufficient_scope"' in answer.headers["WWW-Authenticate"]
@@ -246,13 +247,9 @@ def test_pages_let_do_what_the_table_says_and_nothing_else(
     client = sign_in(me)
     client.application.config["WTF_CSRF_ENABLED"] = False  # other tests are about it
 
-    answer = PAGES[action](
-        lambda method, path, **sent: client.open(path, method=method, **sent), user
-    )
+    answer = PAGES[action](asking(client), user)
 
-    right = TABLE[action]
-    reach = right.member if role == "member" else right.admin
-    allowed = reach is Reach.ALL or (reach is Reach.OWN and whose == "own")
+    allowed = is_allowed(action, role, whose)
     assert answer.status_code in ((200, 201, 303) if allowed else (403,)), answer.text
     answer.close()
 
@@ -268,7 +265,7 @@ def test_page_changes_a_role_only_for_an_admin(
     client.application.config["WTF_CSRF_ENABLED"] = False
     wanted = "member" if user.role == "admin" else "admin"
 
-    _edit(role=wanted)(lambda method, path, **sent: client.open(path, method=method, **sent), user)
+    _edit(role=wanted)(asking(client), user)
 
     now = services.find(user["_id"], by=OPERATOR)
     assert now.role == (wanted if role == "admin" else user.role)
