@@ -1,6 +1,6 @@
 """How long the database work of one request may take: all of it together, by pymongo.timeout.
 
-    the WSGI call          ExitStack: whatever way the call ends, no bound outlives it
+    the WSGI call          whatever way it ends, no bound outlives it
       first before_request   START_IN_REQUEST more than the bound: the outermost limit
         first use of `db`      the bound itself, once there is a client
 
@@ -15,14 +15,17 @@ enters `pymongo.timeout` itself, around each portion that it reads and never aro
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pymongo
-from flask import current_app, g, has_request_context, request
+from flask import g, request
+
+from app.core.current import current_application
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
     from wsgiref.types import StartResponse, WSGIEnvironment
 
     from flask import Flask
@@ -32,8 +35,38 @@ V = TypeVar("V", bound="Callable[..., Any]")
 START_IN_REQUEST = 10.0  # seconds that a visitor waits for the embedded engine and for indexes
 
 _ATTRIBUTE = "__request_timeout__"
-_STACK = "app.bounds"  # in the WSGI environment, as long as the call lasts
-_WAITING = "database_bound"  # in `g`, until the bound begins
+_CALL = "bounded_call"  # in `g`: whose bound may begin there
+
+
+class _Call:
+    """One call of the application, by WSGI.
+
+    Attributes:
+        seconds: The request's bound.
+        is_waiting: Whether it is still to begin.
+    """
+
+    __slots__ = ("_entered", "is_waiting", "seconds")
+
+    def __init__(self) -> None:
+        self.seconds: float | None = None
+        self.is_waiting = False
+        self._entered: list[AbstractContextManager[None]] = []
+
+    def enter(self, seconds: float | None) -> None:
+        """Bound what the database does from now on."""
+        bound = pymongo.timeout(seconds)
+        bound.__enter__()
+        self._entered.append(bound)
+
+    def end(self) -> None:
+        """Leave the bounds, the last one first."""
+        while self._entered:
+            self._entered.pop().__exit__(None, None, None)
+
+
+# What uses the database when the call is over, as a streamed answer does, finds none.
+_current: ContextVar[_Call | None] = ContextVar("app.bounds", default=None)
 
 
 def init_app(app: Flask) -> None:
@@ -52,11 +85,13 @@ def init_app(app: Flask) -> None:
     serve = app.wsgi_app
 
     def serve_in_time(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        with ExitStack() as stack:
-            environ[_STACK] = stack
-            # What uses the database later, as a streamed answer may, has no bound to begin.
-            stack.callback(environ.pop, _STACK)
+        call = _Call()
+        before = _current.set(call)
+        try:
             return serve(environ, start_response)
+        finally:
+            _current.reset(before)
+            call.end()
 
     app.wsgi_app = serve_in_time  # type: ignore[method-assign]
     app.before_request(_prepare)
@@ -96,9 +131,9 @@ def seconds_of_request() -> float | None:
         ...     seconds_of_request()
         5.0
     """
-    default: float = current_app.config["MONGODB_REQUEST_TIMEOUT_MS"] / 1000
-    view = current_app.view_functions.get(request.endpoint or "")
-    bound: float | None = getattr(view, _ATTRIBUTE, default)
+    app = current_application()
+    view = app.view_functions.get(request.endpoint or "")
+    bound: float | None = getattr(view, _ATTRIBUTE, app.config["MONGODB_REQUEST_TIMEOUT_MS"] / 1000)
     return bound
 
 
@@ -110,10 +145,11 @@ def begin() -> None:
     Example:
         >>> begin()
     """
-    if has_request_context() and (seconds := g.pop(_WAITING, None)) is not None:
-        stack: ExitStack | None = request.environ.get(_STACK)
-        if stack is not None:
-            stack.enter_context(pymongo.timeout(seconds))
+    call = _current.get()
+    # Not in an application context within the request, as that in which indexes are created.
+    if call is not None and call.is_waiting and g.get(_CALL) is call:
+        call.is_waiting = False
+        call.enter(call.seconds)
 
 
 def _prepare() -> None:
@@ -122,9 +158,9 @@ def _prepare() -> None:
     The outermost is there too where the bound begins within a block of the view's own: what leaves
     such a block sets back all that began in it, and so this one holds afterwards.
     """
-    stack: ExitStack | None = request.environ.get(_STACK)
-    if stack is not None:  # None in a context that a test made
-        seconds = seconds_of_request()
-        outermost = None if seconds is None else seconds + START_IN_REQUEST
-        stack.enter_context(pymongo.timeout(outermost))
-        setattr(g, _WAITING, seconds)
+    call = _current.get()
+    if call is not None:  # None in a context that a test made
+        call.seconds = seconds = seconds_of_request()
+        call.enter(None if seconds is None else seconds + START_IN_REQUEST)
+        call.is_waiting = seconds is not None
+        setattr(g, _CALL, call)

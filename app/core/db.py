@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         ServerHeartbeatSucceededEvent,
     )
 
-    from mongokit import Connection
+    from mongokit import Connection, Database
 
 __all__ = ["db", "init_app"]
 
@@ -45,6 +45,13 @@ class _Database(MongoKit):
         client = super().connection
         bounds.begin()
         return client
+
+    @property
+    def database(self) -> Database:
+        """The current app's database."""
+        database = super().database
+        bounds.begin()
+        return database
 
 
 db = _Database()

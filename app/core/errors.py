@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 
 API_PREFIX = "/api"
+_API_PATHS = f"{API_PREFIX}/"
 PROBLEM_JSON = "application/problem+json"
 MAX_ERRORS = 100  # in one answer: a body may hold thousands of fields that are wrong
 RETRY_AFTER = 2  # seconds: an engine or a primary that went is back in about this time
@@ -270,8 +271,20 @@ def is_api_request() -> bool:
         ...     is_api_request()
         True
     """
-    path = request.path
-    return path == API_PREFIX or path.startswith(f"{API_PREFIX}/")
+    return is_api_path(request.path)
+
+
+def is_api_path(path: str) -> bool:
+    """Tell whether a path leads to the API.
+
+    Args:
+        path: The path, as in `request.path`.
+
+    Example:
+        >>> is_api_path("/api/users"), is_api_path("/apiary")
+        (True, False)
+    """
+    return path.startswith(_API_PATHS) or path == API_PREFIX
 
 
 def wants_problem() -> bool:

@@ -15,6 +15,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from mongokit import IS
+from mongokit.jsonform import json_form
 from mongokit.schema import (
     CustomNode,
     EmbeddedNode,
@@ -226,14 +227,16 @@ def names_shown(document_class: Any) -> list[str]:
         >>> names_shown(User)
         ['id', 'name', 'email', 'role', 'created']
     """
-    return list(_names_shown(document_class, document_class.__mongokit__))
+    return ["id", *_names_shown(document_class, document_class.__mongokit__)[0]]
 
 
 @lru_cache(maxsize=64)
-def _names_shown(document_class: Any, _model: Model) -> tuple[str, ...]:
+def _names_shown(document_class: Any, _model: Model) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Return the names without the id, and all those of a form that lacks none of them."""
     hidden = document_class.hidden_fields
     names = (name for name in document_class.structure or {} if name not in hidden)
-    return "id", *(name for name in names if not name.startswith("_"))
+    declared = tuple(name for name in names if not name.startswith("_"))
+    return declared, frozenset({"_id", *declared})
 
 
 def shown(document: Any) -> dict[str, Any]:
@@ -250,15 +253,14 @@ def shown(document: Any) -> dict[str, Any]:
         ['id', 'name', 'email', 'role', 'created']
     """
     cls: Any = type(document)
-    form: dict[str, Any] = document.json_form(mode="read")
-    _, *names = _names_shown(cls, cls.__mongokit__)
-    try:
-        return {"id": form["_id"]} | {name: form[name] for name in names}
-    except KeyError:
-        lacking = [name for name in names if name not in form]
-        defaults = {name: cls.default_values.get(name) for name in lacking}
-        given = {name: value for name, value in defaults.items() if not callable(value)}
-        form |= cls(given, gen_skel=False).json_form(mode="read")
+    form = json_form(document)
+    names, complete = _names_shown(cls, cls.__mongokit__)
+    if form.keys() == complete:
+        return {"id": form.pop("_id"), **form}
+    lacking = [name for name in names if name not in form]
+    defaults = {name: cls.default_values.get(name) for name in lacking}
+    given = {name: value for name, value in defaults.items() if not callable(value)}
+    form |= json_form(cls(given, gen_skel=False))
     return {"id": form.get("_id")} | {name: form.get(name) for name in names}
 
 

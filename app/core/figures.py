@@ -1,18 +1,21 @@
 """What a request costs: when it began, how often it asked the database and for how long.
 
-The driver tells a listener of each command, in the thread that sent it; so a command belongs to the
-request that the thread is serving. Commands outside of requests count nowhere.
+The driver tells a listener of each command, in the context that sent it; so a command belongs to
+the request that is served there. Commands outside of requests count nowhere.
 """
 
 from __future__ import annotations
 
 import time
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
-from flask import g, has_request_context
 from pymongo.monitoring import CommandListener
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
     from flask import Flask
     from pymongo.monitoring import CommandFailedEvent, CommandStartedEvent, CommandSucceededEvent
 
@@ -48,6 +51,10 @@ class Figures:
         return time.perf_counter() - self.began
 
 
+# Not in `g`: a listener is called for each command, and this is found in a single step.
+_current: ContextVar[Figures | None] = ContextVar("app.figures", default=None)
+
+
 class Counter(CommandListener):
     """Counts commands for the request that sent them; one for each app's client.
 
@@ -70,7 +77,7 @@ class Counter(CommandListener):
 
 
 def init_app(app: Flask) -> None:
-    """Keep figures for each request from now on; the first thing that a request meets.
+    """Keep figures for each request from now on.
 
     Args:
         app: The application.
@@ -78,29 +85,31 @@ def init_app(app: Flask) -> None:
     Example:
         >>> init_app(app)  # doctest: +SKIP
     """
-    app.before_request(_begin)
+    serve = app.wsgi_app
+
+    def serve_and_count(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        before = _current.set(Figures())
+        try:
+            return serve(environ, start_response)
+        finally:
+            _current.reset(before)
+
+    app.wsgi_app = serve_and_count  # type: ignore[method-assign]
 
 
 def of_request() -> Figures:
-    """Return the figures of the current request.
+    """Return the figures of the current request; new ones in a context that no request made.
 
     Example:
         >>> with app.test_request_context():
         ...     of_request().commands
         0
     """
-    # None where the request failed before it came to `_begin`.
-    found: Figures = g.get("figures") or Figures()
-    return found
-
-
-def _begin() -> None:
-    g.figures = Figures()
+    return _current.get() or Figures()
 
 
 def _count(microseconds: int) -> None:
-    if has_request_context():
-        figures: Figures | None = g.get("figures")
-        if figures is not None:
-            figures.commands += 1
-            figures.microseconds += microseconds
+    figures = _current.get()
+    if figures is not None:
+        figures.commands += 1
+        figures.microseconds += microseconds

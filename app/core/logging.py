@@ -24,6 +24,7 @@ from flask import Flask, g, has_request_context, request
 from structlog.stdlib import ExtraAdder, ProcessorFormatter
 
 from app.core import figures
+from app.core.current import current_request
 
 if TYPE_CHECKING:
     from flask import Response
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _WELL_FORMED_ID = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
 _ACCESS = "app.access"
+_ID = "app.request_id"  # in the WSGI environment
 _access = logging.getLogger(_ACCESS)
 # The message of an access line says these already.
 _IN_THE_MESSAGE = ("method", "path", "status", "ms")
@@ -71,7 +73,7 @@ def init_app(app: Flask) -> None:
         logger_factory=logging.getLogger,
         cache_logger_on_first_use=True,
     )
-    app.before_request(_start)
+    app.jinja_env.globals["request_id"] = request_id
     app.after_request(_finish)
 
 
@@ -160,7 +162,7 @@ def _arrange(
         "level": record.levelname,
         "logger": record.name,
         "message": event.pop("event"),
-        "request_id": g.get("request_id") if has_request_context() else None,
+        "request_id": request_id() if has_request_context() else None,
     }
     line.update(event)
     if error is not None:
@@ -262,17 +264,27 @@ def _of_gunicorn(record: logging.LogRecord) -> bool:
 # Requests ----------------------------------------------------------------------------------------
 
 
-def _start() -> None:
-    given = request.environ.get("HTTP_X_REQUEST_ID", "")
-    g.request_id = given if _WELL_FORMED_ID.fullmatch(given) else uuid4().hex
+def request_id() -> str:
+    """Return the id of the current request: the one that it came with, if that is well formed.
+
+    Example:
+        >>> with app.test_request_context(headers={"X-Request-ID": "edge-42.A_b"}):
+        ...     request_id()
+        'edge-42.A_b'
+    """
+    environ = request.environ
+    found: str | None = environ.get(_ID)
+    if found is None:
+        given = environ.get("HTTP_X_REQUEST_ID", "")
+        found = environ[_ID] = given if _WELL_FORMED_ID.fullmatch(given) else uuid4().hex
+    return found
 
 
 def _finish(response: Response) -> Response:
-    if "request_id" not in g:  # it failed before it came to `_start`
-        _start()
-    response.headers["X-Request-ID"] = g.request_id
+    response.headers["X-Request-ID"] = request_id()
     if _access.isEnabledFor(logging.INFO):
-        method, path = request.method, quote(request.path)
+        asked = current_request()
+        method, path = asked.method, quote(asked.path)
         status, cost, user = response.status_code, figures.of_request(), g.get("user_id")
         ms = round(cost.seconds() * 1000, 1)
         line = {

@@ -18,17 +18,18 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
-from flask import current_app, request
+from flask import current_app
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import NotAcceptable
 
+from app.core.current import current_request
 from app.core.errors import PROBLEM_JSON, MalformedRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from http import HTTPStatus
 
-    from flask import Flask
+    from flask import Flask, Request
 
     from app.core.errors import DomainError
     from mongokit import Document
@@ -262,17 +263,18 @@ def not_acceptable(*offered: str) -> NotAcceptable:
 
 def _check_request() -> None:
     # No endpoint: there is no such address, or it does not have the method. OPTIONS does nothing.
-    endpoint = request.endpoint
-    if endpoint is None or request.method == "OPTIONS":
+    asked = current_request()
+    endpoint = asked.endpoint
+    if endpoint is None or asked.method == "OPTIONS":
         return
     said = operation_of(current_app.view_functions[endpoint])
     if said is None:
         return
-    _check_accepted(said)
-    if not request.query_string:
+    _check_accepted(said, asked)
+    if not asked.query_string:
         return
     known = said.query.parameters() if said.query else {}
-    for name, values in request.args.lists():
+    for name, values in asked.args.lists():
         if name not in known:
             raise unknown_argument(name)
         if len(values) > 1:
@@ -290,14 +292,14 @@ def _types_of(said: Operation) -> tuple[str, ...]:
     return found
 
 
-def _check_accepted(said: Operation) -> None:
+def _check_accepted(said: Operation, asked: Request) -> None:
     """Refuse a client that takes none of the types that are answered, whatever their parameters.
 
     RFC 9110, 12.5.1: without the header anything will do.
     """
-    if request.environ.get("HTTP_ACCEPT", "*/*") == "*/*":  # most programs; reading it is slow
+    if asked.environ.get("HTTP_ACCEPT", "*/*") == "*/*":  # most programs; reading it is slow
         return
-    accepted = request.accept_mimetypes
+    accepted = asked.accept_mimetypes
     if not accepted:
         return
     plain = MIMEAccept([(kind.partition(";")[0].strip(), q) for kind, q in accepted])

@@ -147,7 +147,7 @@ class PageRequest:
             place = start[1] if start and number == first else None
             rest = self.limit + 1 - len(found)  # the one too many tells of a further page
             cursor = find(run.filter(place, upwards=upwards)).sort(run.key, 1 if upwards else -1)
-            found += [(number, document) for document in cursor.limit(rest)]
+            found += [(number, document) for document in cursor.limit(rest).to_list()]
             if len(found) > self.limit:
                 break
         has_more = len(found) > self.limit

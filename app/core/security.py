@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from flask import Flask, current_app, request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask_wtf.csrf import CSRFProtect  # type: ignore[import-untyped]
 from werkzeug.exceptions import (
@@ -26,11 +25,13 @@ from werkzeug.exceptions import (
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.core import errors
+from app.core.current import current_application, current_request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from flask import Request, Response
+    from flask import Flask, Request
 
 V = TypeVar("V", bound="Callable[..., Any]")
 _TAKES = "__takes__"
@@ -49,15 +50,22 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-_HEADERS = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    # Not no-referrer: over TLS Flask-WTF compares the referrer of a form with the host.
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
+# With its name in lower case, to be compared with what an answer has.
+_HEADERS = [
+    (name.lower(), (name, value))
+    for name, value in (
+        ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
+        ("X-Content-Type-Options", "nosniff"),
+        ("X-Frame-Options", "DENY"),
+        # Not no-referrer: over TLS Flask-WTF compares the referrer of a form with the host.
+        ("Referrer-Policy", "same-origin"),
+        ("Cross-Origin-Opener-Policy", "same-origin"),
+        ("Cross-Origin-Resource-Policy", "same-origin"),
+        # What a person sees who is signed in must not stay in a cache. Flask says itself of files
+        # of the app and of extensions that caches may keep them.
+        ("Cache-Control", "no-store"),
+    )
+]
 MAX_QUERY_ARGUMENTS = 100
 _FORM = "application/x-www-form-urlencoded"
 # Types of body that the API takes, by method.
@@ -89,13 +97,12 @@ def init_app(app: Flask) -> None:
     app.session_interface = _Sessions()
     # /api//users is no other name of /api/users; a redirect there would be a page.
     app.url_map.merge_slashes = False
+    app.wsgi_app = _with_headers(app.wsgi_app, app.config)  # type: ignore[method-assign,assignment]
     if hops := app.config["PROXY_HOPS"]:
         # Of what clients send in these headers nothing is believed but what our proxies wrote.
         proxied = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)
         app.wsgi_app = proxied  # type: ignore[method-assign]
-    app.before_request(_check_sizes)
-    app.before_request(_check_request)
-    app.after_request(_add_headers)
+    app.before_request(_check)
 
 
 class _Sessions(SecureCookieSessionInterface):
@@ -108,38 +115,40 @@ class _Sessions(SecureCookieSessionInterface):
         return self.session_class()
 
 
-def _check_sizes() -> None:
+def _check() -> None:
+    app, asked = current_application(), current_request()
+    _check_sizes(asked, app.config)
+    if not errors.is_api_path(asked.path):
+        if asked.endpoint is not None and app.config["WTF_CSRF_ENABLED"]:
+            csrf.protect()
+    # Where there is no such address (404) or method (405), the body does not matter.
+    elif asked.routing_exception is None:
+        taken = types_of(app.view_functions.get(asked.endpoint or ""), asked.method)
+        if taken and asked.mimetype not in taken:
+            raise unsupported_type(taken[0])
+
+
+def _check_sizes(asked: Request, config: Mapping[str, Any]) -> None:
     """Refuse a query or a form that is larger than any of ours.
 
     Flask bounds bodies, and forms that hold files; see `MAX_CONTENT_LENGTH`, `MAX_FORM_PARTS` and
     `MAX_FORM_MEMORY_SIZE`. The last two hold here for other forms, which werkzeug reads whole.
     """
-    if isinstance(request.routing_exception, SecurityError):
-        raise request.routing_exception  # of the host: first, since it has an answer of its own
-    query, config = request.query_string, current_app.config
+    failure, query = asked.routing_exception, asked.query_string
+    if isinstance(failure, SecurityError):
+        raise failure  # of the host: first, since it has an answer of its own
     if len(query) > config["MAX_QUERY_LENGTH"]:
         raise query_too_long()
     if query.count(b"&") >= MAX_QUERY_ARGUMENTS:
         message = f"the query has more than {MAX_QUERY_ARGUMENTS} arguments"
         raise errors.MalformedRequest("", "maximum", message)
-    if request.mimetype == _FORM and request.routing_exception is None:
-        body = request.get_data()
+    if failure is None and asked.environ.get("CONTENT_TYPE") and asked.mimetype == _FORM:
+        body = asked.get_data()
         if (
             len(body) > config["MAX_FORM_MEMORY_SIZE"]
             or body.count(b"&") >= config["MAX_FORM_PARTS"]
         ):
             raise RequestEntityTooLarge
-
-
-def _check_request() -> None:
-    if not errors.is_api_request():
-        if request.endpoint is not None and current_app.config["WTF_CSRF_ENABLED"]:
-            csrf.protect()
-    # Where there is no such address (404) or method (405), the body does not matter.
-    elif request.routing_exception is None:
-        taken = types_of(current_app.view_functions.get(request.endpoint or ""), request.method)
-        if taken and request.mimetype not in taken:
-            raise unsupported_type(taken[0])
 
 
 def query_too_long() -> RequestURITooLarge:
@@ -202,26 +211,27 @@ def unsupported_type(wanted: str = "application/json") -> UnsupportedMediaType:
     return UnsupportedMediaType(f"Send the body as {wanted}.")
 
 
-def _add_headers(response: Response) -> Response:
-    headers = response.headers
-    wanted = dict(_HEADERS)
-    # To nobody by plain HTTP (RFC 6797, 7.2). Not for subdomains: they may not be ours.
-    if (seconds := current_app.config["HSTS_SECONDS"]) and request.is_secure:
-        wanted["Strict-Transport-Security"] = f"max-age={seconds}"
-    # What a person sees who is signed in must not stay in a cache; what may is said by its view.
-    if not _is_static(request.endpoint):
-        wanted["Cache-Control"] = "no-store"
-    # What a view has said stays. Looked up at once: `setdefault` walks over all headers each time.
-    said = {name.lower() for name, _ in headers}
-    for name, value in wanted.items():
-        if name.lower() not in said:
-            headers.add(name, value)
-    if errors.is_api_request() and response.is_sequence and not response.get_data():
-        # Flask calls nothing at all HTML too: the answer to DELETE, or to OPTIONS.
-        response.headers.pop("Content-Type", None)
-    return response
+def _with_headers(serve: WSGIApplication, config: Mapping[str, Any]) -> WSGIApplication:
+    """Return a WSGI application whose answers have the headers; what one says itself stays.
 
+    Here rather than in Flask, where each header of each answer is stored, and then copied.
+    """
 
-def _is_static(endpoint: str | None) -> bool:
-    """Tell whether it is a file of the app, or of an extension, which Flask lets caches keep."""
-    return endpoint is not None and endpoint.rpartition(".")[2] == "static"
+    def serve_with_headers(
+        environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
+            said = {name.lower() for name, _ in headers}
+            headers += [header for name, header in _HEADERS if name not in said]
+            # To nobody by plain HTTP (RFC 6797, 7.2). Not for subdomains: they may not be ours.
+            if environ["wsgi.url_scheme"] == "https" and (seconds := config["HSTS_SECONDS"]):
+                headers.append(("Strict-Transport-Security", f"max-age={seconds}"))
+            is_empty = status.startswith("204") or ("Content-Length", "0") in headers
+            if is_empty and errors.is_api_path(environ["PATH_INFO"]):
+                # Flask calls nothing at all HTML too: the answer to DELETE, or to OPTIONS.
+                headers = [each for each in headers if each[0] != "Content-Type"]
+            return start_response(status, headers, *error)
+
+        return serve(environ, start)
+
+    return serve_with_headers

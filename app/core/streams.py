@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 import pymongo
-from flask import current_app
+
+from app.core.current import current_application
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -29,7 +30,7 @@ def portions(made: Generator[T, None, None]) -> Iterator[T]:
     Example:
         >>> Response(portions(lines()), mimetype="text/csv")
     """
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+    app = current_application()
     return _portions(app, made)
 
 

@@ -77,8 +77,10 @@ def init_app(app: Flask) -> None:
     Example:
         >>> init_app(app)  # doctest: +SKIP
     """
-    # Flask-Login's own `current_user` would ask the database on each page, of errors too.
-    sessions.init_app(app, add_context_processor=False)
+    # What `sessions.init_app(app)` does, but for two things that it would do for each answer: to
+    # look for its cookie of "remember me", which there is none of, in a session that a program with
+    # a token does not have; and to ask the database for `current_user` on pages of errors too.
+    app.login_manager = sessions  # type: ignore[attr-defined]
     app.before_request(_forget_the_last_one)
     app.context_processor(lambda: {"may": _may_on_page, "me": _me_on_page, "Action": Action})
 
@@ -165,7 +167,7 @@ def caller() -> Actor:
     actor: Actor | None = g.get("actor")
     if actor is None:
         actor = g.actor = _identify()
-        g.user_id = str(actor.id) if actor.id is not None else None
+        g.user_id = actor.id
     return actor
 
 
@@ -281,13 +283,15 @@ def _load(name: str) -> SignedIn | None:
 
 def _forget_the_last_one() -> None:
     """Find out anew who asks, also where one context serves several requests, as in tests."""
+    remembered = vars(g._get_current_object())
     for name in _REMEMBERED:
-        g.pop(name, None)
+        remembered.pop(name, None)
 
 
 def _identify() -> Actor:
-    if errors.is_api_request() and "Authorization" in request.headers:
-        kind, _, secret = request.headers["Authorization"].partition(" ")
+    given = request.environ.get("HTTP_AUTHORIZATION")
+    if given is not None and errors.is_api_request():
+        kind, _, secret = given.partition(" ")
         if kind.lower() != "bearer":
             raise NotSignedIn
         return tokens.actor_of(secret.strip())

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from flask import Flask, g, has_app_context
+from flask import Flask
+from flask.ctx import AppContext
 from flask.globals import app_ctx
 from pymongo.client_session import ClientSession
 from pymongo.errors import OperationFailure, PyMongoError
@@ -119,19 +120,26 @@ class MongoKit:
     @property
     def connection(self) -> mongokit.Connection:
         """The current app's client in this process."""
-        app = _current_app()
-        if app not in self._states:
-            raise RuntimeError(
-                f"MongoKit is not bound to the Flask app {app.name!r}: call init_app(app) first."
-            )
-        client = self._states[app].client(app, self._documents.values())
-        g.mongokit_connected = True
-        return client
+        return self._used()[0]
 
     @property
     def database(self) -> mongokit.Database:
         """The current app's database."""
-        return self.connection[self._states[app_ctx.app].name]
+        client, state = self._used()
+        return client[state.name]
+
+    def _used(self) -> tuple[mongokit.Connection, State]:
+        """Return the current app's client and what is held for the app; note that it was used."""
+        context = _current_context()
+        app = context.app
+        state = self._states.get(app)
+        if state is None:
+            raise RuntimeError(
+                f"MongoKit is not bound to the Flask app {app.name!r}: call init_app(app) first."
+            )
+        client = state.client(app, self._documents.values())
+        context.g.mongokit_connected = True
+        return client, state
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):  # Python and test tools ask any object for such, without a context
@@ -173,8 +181,7 @@ class MongoKit:
 
     def disconnect(self) -> None:
         """Be done with the database in this application context; the client stays, for others."""
-        _current_app()
-        g.pop("mongokit_connected", None)
+        _current_context().g.pop("mongokit_connected", None)
 
     @property
     def connected(self) -> bool:
@@ -186,12 +193,11 @@ class MongoKit:
             >>> before, count, after
             (False, 1, True)
         """
-        _current_app()
-        return "mongokit_connected" in g
+        return "mongokit_connected" in _current_context().g
 
     def close(self, app: Flask | None = None) -> None:
         """Close the client of an app (the current one) in this process; the next use makes one."""
-        if state := self._states.get(app or _current_app()):
+        if state := self._states.get(app or _current_context().app):
             state.close()
 
     def transaction(
@@ -244,10 +250,13 @@ class MongoKit:
         return sorted(made)
 
 
-def _current_app() -> Flask:
-    if not has_app_context():
+def _current_context() -> AppContext:
+    # Itself, not the proxies `current_app` and `g`: `db` is used several times in most requests.
+    try:
+        context: AppContext = app_ctx._get_current_object()  # type: ignore[attr-defined]
+    except RuntimeError:
         raise RuntimeError(
             "MongoKit was used outside of an application context: use it in a request or a command"
             " of an app bound by init_app(app), or inside `with app.app_context():`."
-        )
-    return app_ctx.app
+        ) from None
+    return context
