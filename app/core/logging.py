@@ -14,9 +14,9 @@ import re
 import sys
 import traceback
 from datetime import UTC, datetime
+from secrets import token_hex
 from typing import TYPE_CHECKING
 from urllib.parse import quote
-from uuid import uuid4
 
 import orjson
 import structlog
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from structlog.typing import EventDict
 
 _WELL_FORMED_ID = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9._/-]*", re.ASCII)  # as most are: quoted it is the same
 _ACCESS = "app.access"
 _ID = "app.request_id"  # in the WSGI environment
 _access = logging.getLogger(_ACCESS)
@@ -276,7 +277,7 @@ def request_id() -> str:
     found: str | None = environ.get(_ID)
     if found is None:
         given = environ.get("HTTP_X_REQUEST_ID", "")
-        found = environ[_ID] = given if _WELL_FORMED_ID.fullmatch(given) else uuid4().hex
+        found = environ[_ID] = given if _WELL_FORMED_ID.fullmatch(given) else token_hex(16)
     return found
 
 
@@ -284,7 +285,9 @@ def _finish(response: Response) -> Response:
     response.headers["X-Request-ID"] = request_id()
     if _access.isEnabledFor(logging.INFO):
         asked = current_request()
-        method, path = asked.method, quote(asked.path)
+        method, path = asked.method, asked.path
+        if not _PLAIN_PATH.fullmatch(path):
+            path = quote(path)
         status, cost, user = response.status_code, figures.of_request(), g.get("user_id")
         ms = round(cost.seconds() * 1000, 1)
         line = {

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from flask import Flask, Request
+    from flask import Flask, Request, Response
+    from flask.sessions import SessionMixin
 
 V = TypeVar("V", bound="Callable[..., Any]")
 _TAKES = "__takes__"
@@ -106,13 +107,21 @@ def init_app(app: Flask) -> None:
 
 
 class _Sessions(SecureCookieSessionInterface):
-    """Flask's sessions; without a cookie no key is derived, as programs with a token send none."""
+    """Flask's sessions, for nothing where there is none, as programs with a token send no cookie.
+
+    Flask derives a key for each request, and works out a cookie for each answer.
+    """
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         """Return the session that the cookie holds, or an empty one."""
         if "HTTP_COOKIE" in request.environ:
             return super().open_session(app, request)
         return self.session_class()
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """Set the cookie, and say that the answer varies by it, if there is anything to it."""
+        if session or session.accessed or session.modified:
+            super().save_session(app, session, response)
 
 
 def _check() -> None:

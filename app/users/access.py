@@ -97,7 +97,7 @@ def guard_api(door: Blueprint) -> None:
     answer_refusals(door)
 
     def check() -> None:
-        if request.method != "OPTIONS" and caller() == VISITOR:
+        if request.method != "OPTIONS" and caller().role == "visitor":
             raise NotSignedIn
 
     door.before_request(check)
@@ -128,7 +128,7 @@ def guard_pages(door: Blueprint, *, open_views: tuple[Callable[..., Any], ...] =
     names = {f"{door.name}.{view.__name__}" for view in open_views}
 
     def check() -> None:
-        if request.endpoint not in names and caller() == VISITOR:
+        if request.endpoint not in names and caller().role == "visitor":
             raise NotSignedIn
 
     door.before_request(check)
