@@ -178,8 +178,9 @@ class _Description:
             for status, answered in said.answers.items()
         }
         if said.is_conditional:
-            for status in said.answers:
-                responses[status].setdefault("headers", {})["ETag"] = _ETAG
+            for status, answered in said.answers.items():
+                if answered is not None:
+                    responses[status].setdefault("headers", {})["ETag"] = _ETAG
             if method == "get":
                 responses[HTTPStatus.NOT_MODIFIED] = {
                     "description": "It is what the client has.",
