@@ -12,7 +12,9 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import time
 import traceback
+from contextlib import suppress
 from datetime import UTC, datetime
 from secrets import token_hex
 from typing import TYPE_CHECKING
@@ -27,6 +29,8 @@ from app.core import figures
 from app.core.current import current_request
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from flask import Response
     from structlog.typing import EventDict
 
@@ -87,11 +91,24 @@ class _Handler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write the line for one record."""
         try:
-            stream = request.environ["wsgi.errors"] if has_request_context() else sys.stderr
-            stream.write(self.format(record) + "\n")
-            stream.flush()
+            self.write(self.format(record))
         except Exception:  # noqa: BLE001 - as logging's own handlers: no line may break a request
             self.handleError(record)
+
+    def write_alone(self, line: str) -> None:
+        """Write a line while no other thread writes one, as `handle` does with those of records."""
+        self.acquire()
+        try:
+            self.write(line)
+        finally:
+            self.release()
+
+    @staticmethod
+    def write(line: str) -> None:
+        """Write a line; raises what the stream raises."""
+        stream = request.environ["wsgi.errors"] if has_request_context() else sys.stderr
+        stream.write(line + "\n")
+        stream.flush()
 
 
 class JSONFormatter(ProcessorFormatter):
@@ -158,17 +175,25 @@ def _arrange(
     del event["_from_structlog"]
     event.pop("asctime", None)  # of a handler that had the record before
     error = _error_of(event.pop("exc_info", None))
-    line: EventDict = {
-        "time": _time_of(record),
-        "level": record.levelname,
-        "logger": record.name,
-        "message": event.pop("event"),
-        "request_id": request_id() if has_request_context() else None,
-    }
-    line.update(event)
+    message = event.pop("event")
+    line = _line(record.created, record.levelname, record.name, message, event)
     if error is not None:
         line["exception"] = _describe(error, with_texts=with_texts)
     return line
+
+
+def _line(
+    created: float, level: str, logger: str, message: object, fields: Mapping[str, object]
+) -> EventDict:
+    moment = datetime.fromtimestamp(created, UTC)
+    return {
+        "time": moment.isoformat("T", "milliseconds").replace("+00:00", "Z"),
+        "level": level,
+        "logger": logger,
+        "message": message,
+        "request_id": request_id() if has_request_context() else None,
+        **fields,
+    }
 
 
 def _arrange_with_texts(logger: object, method: str, event: EventDict) -> EventDict:
@@ -199,11 +224,6 @@ def _error_of(exc_info: object) -> BaseException | None:
     elif exc_info is True:
         exc_info = sys.exception()
     return exc_info if isinstance(exc_info, BaseException) else None
-
-
-def _time_of(record: logging.LogRecord) -> str:
-    moment = datetime.fromtimestamp(record.created, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _describe(error: BaseException, *, with_texts: bool) -> str:
@@ -290,7 +310,7 @@ def _finish(response: Response) -> Response:
             path = quote(path)
         status, cost, user = response.status_code, figures.of_request(), g.get("user_id")
         ms = round(cost.seconds() * 1000, 1)
-        line = {
+        fields = {
             "method": method,
             "path": path,
             "status": status,
@@ -298,11 +318,40 @@ def _finish(response: Response) -> Response:
             "user": None if user is None else str(user),
             "db_ms": round(cost.microseconds / 1000, 1),
             "db_commands": cost.commands,
-            "event": f"{method} {path} {status} {ms} ms",
         }
-        # What structlog's logger makes of it too; but that first looks for who calls it.
-        by = {"_logger": _access, "_name": "info"}
-        _access.handle(
-            _access.makeRecord(_ACCESS, logging.INFO, __file__, 0, line, (), None, extra=by)
-        )
+        _log_access(f"{method} {path} {status} {ms} ms", fields)
     return response
+
+
+def _log_access(message: str, fields: Mapping[str, object]) -> None:
+    """Write an access line; without a record of it where that would come to our handler alone.
+
+    A record, and its way to the handler, cost more than all else of the line. Whoever adds a
+    handler or a filter gets records.
+    """
+    handler = _only_handler()
+    if handler is not None:
+        line = _line(time.time(), "INFO", _ACCESS, message, fields)
+        with suppress(Exception):  # the handler fails again below, and says so
+            handler.write_alone(_as_json(None, "", line))
+            return
+    # What structlog's logger makes of it too; but that first looks for who calls it.
+    event, by = {**fields, "event": message}, {"_logger": _access, "_name": "info"}
+    _access.handle(
+        _access.makeRecord(_ACCESS, logging.INFO, __file__, 0, event, (), None, extra=by)
+    )
+
+
+def _only_handler() -> _Handler | None:
+    """Return our handler, if it writes JSON and nobody else would see a record of `_access`."""
+    logger: logging.Logger | None = _access
+    handlers: list[logging.Handler] = []
+    while logger is not None:
+        handlers += logger.handlers
+        logger = logger.parent if logger.propagate else None
+    if len(handlers) != 1 or _access.filters:
+        return None
+    [handler] = handlers
+    if not (isinstance(handler, _Handler) and isinstance(handler.formatter, JSONFormatter)):
+        return None
+    return None if handler.filters or handler.level > logging.INFO else handler

@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     Capture = pytest.CaptureFixture[str]
 
 
+def our_handlers() -> list[logging.Handler]:
+    found = logging.getLogger().handlers
+    return [handler for handler in found if type(handler).__module__ == "app.core.logging"]
+
+
 def lines(capsys: Capture) -> list[dict[str, Any]]:
     return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
 
@@ -70,6 +75,64 @@ def test_request_line_says_who_asked_and_what_the_database_took(
     assert (signed_in["user"], signed_in["db_commands"]) == (str(user), 1)
     assert 0 <= signed_in["db_ms"] <= signed_in["ms"]
     assert (nobody["user"], nobody["db_commands"], nobody["db_ms"]) == (None, 0, 0)
+
+
+def test_request_line_is_the_same_whoever_else_listens(
+    make_app: AppMaker, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = make_app(LOG_FORMAT="json")
+
+    @app.get("/mine/<what>")
+    def mine(what: str) -> str:
+        g.user_id = what
+        return what
+
+    root, written = logging.getLogger(), []
+    ours = our_handlers()
+    for handlers in (ours, [*ours, logging.NullHandler()]):
+        monkeypatch.setattr(root, "handlers", handlers)
+        sent = {"X-Request-ID": "edge-42.A_b"}
+        app.test_client().get("/mine/a%20b", headers=sent)
+        written += lines(capsys)
+
+    alone, beside = written
+    assert list(alone) == list(beside)
+    for line in written:
+        assert line.pop("time").endswith("Z")
+        assert f"{line.pop('ms')} ms" in line["message"]
+        assert line.pop("message").startswith("GET /mine/a%20b 200 ")
+    assert alone == beside
+    assert alone["user"] == "a b"
+
+
+@pytest.mark.parametrize("only", [True, False])
+def test_request_is_answered_although_its_line_can_not_be_written(
+    make_app: AppMaker, monkeypatch: pytest.MonkeyPatch, only: bool
+) -> None:
+    class Full(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError("no space left on device")
+
+    client = make_app(LOG_FORMAT="json").test_client()
+    root = logging.getLogger()
+    ours = our_handlers()
+    monkeypatch.setattr(root, "handlers", ours if only else [*ours, logging.NullHandler()])
+
+    assert client.get("/healthz", errors_stream=Full()).status_code == 200
+
+
+def test_filter_of_somebody_else_sees_request_lines(
+    make_app: AppMaker, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = make_app(LOG_FORMAT="json").test_client()
+    root = logging.getLogger()
+    ours = our_handlers()
+    monkeypatch.setattr(root, "handlers", ours)
+    monkeypatch.setattr(logging.getLogger("app.access"), "filters", [lambda record: False])
+
+    client.get("/healthz")
+
+    assert capsys.readouterr().err == ""
 
 
 def test_request_line_for_people_says_each_thing_once(make_app: AppMaker, capsys: Capture) -> None:
