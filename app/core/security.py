@@ -67,6 +67,7 @@ _HEADERS = [
         ("Cache-Control", "no-store"),
     )
 ]
+_HSTS = "Strict-Transport-Security"
 MAX_QUERY_ARGUMENTS = 100
 _FORM = "application/x-www-form-urlencoded"
 # Types of body that the API takes, by method.
@@ -230,11 +231,11 @@ def _with_headers(serve: WSGIApplication, config: Mapping[str, Any]) -> WSGIAppl
         environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
-            said = {name.lower() for name, _ in headers}
-            headers += [header for name, header in _HEADERS if name not in said]
+            said, wanted = {name.lower() for name, _ in headers}, _HEADERS
             # To nobody by plain HTTP (RFC 6797, 7.2). Not for subdomains: they may not be ours.
             if environ["wsgi.url_scheme"] == "https" and (seconds := config["HSTS_SECONDS"]):
-                headers.append(("Strict-Transport-Security", f"max-age={seconds}"))
+                wanted = [*wanted, (_HSTS.lower(), (_HSTS, f"max-age={seconds}"))]
+            headers += [header for name, header in wanted if name not in said]
             is_empty = status.startswith("204") or ("Content-Length", "0") in headers
             if is_empty and errors.is_api_path(environ["PATH_INFO"]):
                 # Flask calls nothing at all HTML too: the answer to DELETE, or to OPTIONS.

@@ -160,6 +160,21 @@ def test_every_answer_carries_the_headers(client: FlaskClient, path: str) -> Non
     assert headers["Referrer-Policy"] == "same-origin"
 
 
+def test_what_a_view_says_itself_stays_and_is_said_once(make_app: AppMaker) -> None:
+    app = make_app(HSTS_SECONDS=600)
+    own = {"Content-Security-Policy": "sandbox", "strict-transport-security": "max-age=0"}
+
+    @app.get("/own")
+    def say() -> Response:
+        return Response("own", headers=own)
+
+    answer = app.test_client().get("/own", base_url="https://localhost")
+
+    for name, value in own.items():
+        assert answer.headers.getlist(name) == [value]
+    assert answer.headers.getlist("X-Content-Type-Options") == ["nosniff"]
+
+
 @pytest.mark.parametrize(("secure", "flag"), [(True, True), (False, False)])
 def test_session_cookie_is_out_of_reach_of_scripts_and_foreign_sites(
     app: Flask, secure: bool, flag: bool

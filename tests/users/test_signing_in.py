@@ -417,6 +417,18 @@ def test_signing_in_leads_back_and_never_elsewhere(
     assert (answer.status_code, answer.location) == (303, led_to)
 
 
+def test_answers_vary_by_the_cookie_where_it_counts_and_the_session_lasts_from_the_last_request(
+    api: FlaskClient, admin: User, sign_in: Callable[..., FlaskClient]
+) -> None:
+    by_session = sign_in(admin).get("/api/users")
+    by_token = api.get("/api/users")
+
+    assert "Cookie" in by_session.headers["Vary"]
+    assert "session=" in by_session.headers["Set-Cookie"]
+    assert "Vary" not in by_token.headers
+    assert "Set-Cookie" not in by_token.headers
+
+
 def test_session_is_enough_for_the_api_but_not_from_the_page_of_another_site(
     admin: User, sign_in: Callable[..., FlaskClient]
 ) -> None:
