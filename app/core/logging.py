@@ -161,7 +161,8 @@ class TextFormatter(ProcessorFormatter):
 def _formatter(name: str) -> logging.Formatter:
     if name == "json":
         return JSONFormatter()
-    return TextFormatter(colors=sys.stderr.isatty() and sys.platform != "win32")
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()  # None: a script has closed it
+    return TextFormatter(colors=is_terminal and sys.platform != "win32")
 
 
 # Processors --------------------------------------------------------------------------------------

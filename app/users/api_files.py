@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Response, current_app, request
 
-from app.core import errors, security
+from app.core import security
 from app.core.errors import DomainError, MalformedRequest
 from app.core.operations import Described, operation
 from app.core.streams import portions
@@ -204,13 +204,9 @@ def _report(outcomes: Iterator[bulk.Outcome], rows: IO[bytes]) -> Generator[str,
     try:
         for outcome in outcomes:
             counts[outcome.result] += 1
-            line: dict[str, Any] = {"line": outcome.row.line, "result": outcome.result}
-            if outcome.errors:
-                line["errors"] = list(outcome.errors)[: errors.MAX_ERRORS]
-            yield current_app.json.dumps(line) + "\n"
+            yield current_app.json.dumps(outcome.line()) + "\n"
     except DomainError as error:  # the status is sent by now
         last = {"stopped": error.title}
     finally:
         rows.close()
-    numbers = {name: counts[name] for name in ("stored", "present", "refused")}
-    yield current_app.json.dumps(numbers | last) + "\n"
+    yield current_app.json.dumps(bulk.totals(counts) | last) + "\n"

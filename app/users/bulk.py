@@ -17,7 +17,7 @@ from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError, PyMongoError
 
 from app.core.db import db
-from app.core.errors import DomainError
+from app.core.errors import MAX_ERRORS, DomainError
 from app.core.fields import shown
 from app.users import documents, services
 from app.users.documents import DERIVED, tidy
@@ -85,6 +85,29 @@ class Outcome:
     row: Row
     result: Literal["stored", "present", "refused"]
     errors: Sequence[FieldError] = ()
+
+    def line(self) -> dict[str, Any]:
+        """Return its line in a report for programs.
+
+        Example:
+            >>> Outcome(row, "stored").line()
+            {'line': 1, 'result': 'stored'}
+        """
+        line: dict[str, Any] = {"line": self.row.line, "result": self.result}
+        return line | {"errors": [*self.errors][:MAX_ERRORS]} if self.errors else line
+
+
+def totals(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return the last line of a report for programs: the numbers of each result.
+
+    Args:
+        counts: Numbers by result; one that is missing is 0.
+
+    Example:
+        >>> totals({"stored": 40})
+        {'stored': 40, 'present': 0, 'refused': 0}
+    """
+    return {name: counts.get(name, 0) for name in ("stored", "present", "refused")}
 
 
 def import_rows(rows: Iterable[Row], *, by: Actor, dry_run: bool = False) -> Iterator[Outcome]:

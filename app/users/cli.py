@@ -6,15 +6,17 @@ done; 1: rows were refused, or it stopped half way; 2: it can't begin.
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import sys
 from collections import Counter
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import click
+from flask import current_app
 from flask.cli import AppGroup
 
 from app.core.embedded import EngineError
@@ -29,7 +31,21 @@ if TYPE_CHECKING:
 _PLAIN_STEP = 10_000  # rows between two lines of progress where there is no terminal
 _BAR_STEP = 250
 
-commands = AppGroup("users", help="Users and their tokens; import and export.")
+
+class _Users(AppGroup):
+    """The commands; each finds standard streams, also where a script has closed them."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        if sys.stdout is None:
+            raise click.UsageError("standard output is closed")
+        sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115 - for good
+        sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+        return super().invoke(ctx)
+
+
+commands = _Users("users", help="Users and their tokens; import and export.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 _format_option = click.option(
     "--format",
     type=click.Choice(["csv", "ndjson"]),
@@ -56,6 +72,7 @@ _formulas_option = click.option(
     help="Write the refused rows to this file, as they stood, and the reasons beside them.",
 )
 @click.option("--dry-run", is_flag=True, help="Check everything and store nothing.")
+@json_option
 @click.pass_context
 def import_users(
     context: click.Context,
@@ -64,15 +81,16 @@ def import_users(
     formulas: Formulas,
     rejects: str | None,
     dry_run: bool,
+    as_json: bool,
 ) -> None:
-    r"""Store the users in FILE (- for standard input), which is CSV or NDJSON.
+    """Store the users in FILE (- for standard input), which is CSV or NDJSON.
 
     A CSV begins with a header; the columns are the fields of a user: name and email and, if need
-    be, created, and those that you have added (a field of an embedded document is address.city).
-    Good rows
-    are stored, bad ones are reported with their line, field and rule, and the exit status is 1
-    when there was one. A user whose e-mail and name are there already is left alone, so the same
-    import again stores nothing.
+    be, role, created, and those that you have added (a field of an embedded document is
+    address.city). Good rows are stored, bad ones are reported with their line, field and rule, and
+    the exit status is 1 when there was one. A user whose e-mail and name are there already is left
+    alone, so the same import again stores nothing. --json prints a line for each row, and one with
+    the numbers, as the API does.
 
     \b
     Example:
@@ -98,12 +116,17 @@ def import_users(
             )
             for outcome in bulk.import_rows(reader, by=OPERATOR, dry_run=dry_run):
                 counts[outcome.result] += 1
-                if outcome.result == "refused":
+                if as_json:
+                    print_json(outcome.line())
+                elif outcome.result == "refused":
                     _report(outcome)
-                    if writer is not None:
-                        writer.write(outcome.row, outcome.errors)
+                if writer is not None and outcome.result == "refused":
+                    writer.write(outcome.row, outcome.errors)
                 advance(reader.bytes_read, counts.total())
-    click.echo(_summary(counts, dry_run=dry_run))
+    if as_json:
+        print_json(bulk.totals(counts))
+    else:
+        click.echo(_summary(counts, dry_run=dry_run))
     context.exit(1 if counts["refused"] else 0)
 
 
@@ -111,17 +134,21 @@ def import_users(
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True), default="-")
 @_format_option
 @_formulas_option
-def export_users(file: str, format: files.Format | None, formulas: Formulas) -> None:
-    r"""Write all users, the oldest first, to FILE (- or nothing for standard output).
+@click.option("--json", "as_json", is_flag=True, help="The same as --format ndjson.")
+def export_users(file: str, format: files.Format | None, formulas: Formulas, as_json: bool) -> None:
+    """Write all users, the oldest first, to FILE (- or nothing for standard output).
 
-    The file is CSV with a header (name, email, created) or NDJSON, and can be imported again. It
-    takes its name when it is complete; until then a file of that name stays as it is.
+    The file is CSV with a header (name, email, role, created, and the fields that you have added)
+    or NDJSON, and can be imported again. It takes its name when it is complete; until then a file
+    of that name stays as it is.
 
     \b
     Example:
       flask users export people.csv
     """
-    kind = format or _format_of(file)
+    if as_json and format == "csv":
+        raise click.UsageError("--json and --format csv don't go together")
+    kind = "ndjson" if as_json else format or _format_of(file)
     count = 0
     with _errors_for_people(), _replacing(file) as stream:
         length = None if file == "-" else bulk.estimate(by=OPERATOR)
@@ -134,9 +161,10 @@ def export_users(file: str, format: files.Format | None, formulas: Formulas) -> 
 
 
 @commands.command("refresh")
+@json_option
 @click.pass_context
-def refresh_users(context: click.Context) -> None:
-    r"""Make anew what lists and searches find users by, and set defaults that are missing.
+def refresh_users(context: click.Context, as_json: bool) -> None:
+    """Make anew what lists and searches find users by, and set defaults that are missing.
 
     For users who were stored by other programs or by an older version; the service may run
     meanwhile. The exit status is 1 when two users have one e-mail address, as they are compared
@@ -153,10 +181,13 @@ def refresh_users(context: click.Context) -> None:
             if result == "taken":
                 click.echo(f"{_id}: email: unique: {services.EmailTaken.title}", err=True)
             advance(count, count)
-    click.echo(
-        f"{counts['set']} set right, {counts['right']} were right, {counts['taken']} have the"
-        " e-mail address of another"
-    )
+    if as_json:
+        print_json({name: counts[name] for name in ("set", "right", "taken")})
+    else:
+        click.echo(
+            f"{counts['set']} set right, {counts['right']} were right, {counts['taken']} have the"
+            " e-mail address of another"
+        )
     context.exit(1 if counts["taken"] else 0)
 
 
@@ -248,6 +279,19 @@ def printable(text: str) -> str:
         'Ada'
     """
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+def print_json(value: object) -> None:
+    """Print a value as one line of JSON.
+
+    Args:
+        value: What the API would answer.
+
+    Example:
+        >>> print_json({"name": "Zoë"})
+        {"name": "Zoë"}
+    """
+    click.echo(json.dumps(json.loads(current_app.json.dumps(value)), ensure_ascii=False))
 
 
 def _summary(counts: Counter[str], *, dry_run: bool) -> str:

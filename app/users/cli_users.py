@@ -7,21 +7,19 @@ not do it. `--json` prints for programs what the API would answer.
 
 from __future__ import annotations
 
-import json
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
 from bson import ObjectId
-from flask import current_app
 
 from app.core.embedded import EngineError
 from app.core.errors import DatabaseError, DomainError, MalformedRequest
 from app.core.fields import Field, at, fields_of, shown
 from app.core.pagination import DEFAULT_LIMIT, MAXIMUM_LIMIT
 from app.users import documents, services, signing_in, tokens
-from app.users.cli import commands, printable
+from app.users.cli import commands, json_option, print_json, printable
 from app.users.listing import SORTS, ListRequest
 from app.users.permissions import OPERATOR, SCOPES
 
@@ -35,7 +33,6 @@ __all__ = ["commands"]  # those of `cli` and those below
 ROLES = get_args(documents.Role)
 REFUSED, NOT_FOUND, FAILED = 1, 3, 4  # exit statuses; 2 is click's
 
-_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 _password_option = click.option(
     "--password-stdin",
     is_flag=True,
@@ -70,9 +67,9 @@ def _settable(command: Callable[..., Any]) -> Callable[..., Any]:
     help="How many at most.",
 )
 @click.option("--after", help="The token of the page, which the page before it printed.")
-@_json_option
+@json_option
 def list_users(as_json: bool, **options: object) -> None:
-    r"""Print one page of the users: id, role, e-mail address and name.
+    """Print one page of the users: id, role, e-mail address and name.
 
     \b
     Example:
@@ -83,7 +80,7 @@ def list_users(as_json: bool, **options: object) -> None:
         page = services.listing(ListRequest.from_args(args), by=OPERATOR)
     if as_json:
         items = [shown(user) for user in page.items]
-        _print_json({"items": items, "next": page.next, "previous": page.previous})
+        print_json({"items": items, "next": page.next, "previous": page.previous})
         return
     for user in page.items:
         click.echo(_line(user))
@@ -93,9 +90,9 @@ def list_users(as_json: bool, **options: object) -> None:
 
 @commands.command("show")
 @click.argument("user")
-@_json_option
+@json_option
 def show(user: str, as_json: bool) -> None:
-    r"""Print a user, named by id or by e-mail address.
+    """Print a user, named by id or by e-mail address.
 
     \b
     Example:
@@ -112,11 +109,11 @@ def show(user: str, as_json: bool) -> None:
               show_default=True, help="What the user may do.")  # fmt: skip
 @_settable
 @_password_option
-@_json_option
+@json_option
 def create(
     email: str, name: str, role: str, more: tuple[str, ...], password_stdin: bool, as_json: bool
 ) -> None:
-    r"""Add a user; without a password the user can't sign in yet.
+    """Add a user; without a password the user can't sign in yet.
 
     \b
     Example:
@@ -132,9 +129,9 @@ def create(
 @click.option("--email", required=True, help="The e-mail address.")
 @click.option("--name", required=True, help="The name.")
 @_password_option
-@_json_option
+@json_option
 def create_admin(email: str, name: str, password_stdin: bool, as_json: bool) -> None:
-    r"""Add an admin, the first one too; asks for the password where there is a terminal.
+    """Add an admin, the first one too; asks for the password where there is a terminal.
 
     \b
     Example:
@@ -153,7 +150,7 @@ def create_admin(email: str, name: str, password_stdin: bool, as_json: bool) -> 
 @click.option("--role", type=click.Choice(ROLES), help="What the user may do.")
 @_settable
 @_password_option
-@_json_option
+@json_option
 def edit(
     user: str,
     email: str | None,
@@ -163,7 +160,7 @@ def edit(
     password_stdin: bool,
     as_json: bool,
 ) -> None:
-    r"""Change a user, named by id or by e-mail address; a new password ends the user's sessions.
+    """Change a user, named by id or by e-mail address; a new password ends the user's sessions.
 
     \b
     Example:
@@ -186,9 +183,9 @@ def edit(
 @commands.command("delete")
 @click.argument("user")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@_json_option
+@json_option
 def delete(user: str, yes: bool, as_json: bool) -> None:
-    r"""Remove a user, named by id or by e-mail address, and the user's tokens.
+    """Remove a user, named by id or by e-mail address, and the user's tokens.
 
     \b
     Example:
@@ -209,9 +206,9 @@ def delete(user: str, yes: bool, as_json: bool) -> None:
 @click.option("--name", default="terminal", show_default=True, help="What it is for.")
 @click.option("--scope", "scopes", multiple=True, type=click.Choice(SCOPES), default=SCOPES,
               show_default=True, help="What it may do; may be repeated.")  # fmt: skip
-@_json_option
+@json_option
 def token(user: str, expires: str, name: str, scopes: tuple[str, ...], as_json: bool) -> None:
-    r"""Make a token for a user and print its secret, this once.
+    """Make a token for a user and print its secret, this once.
 
     \b
     Example:
@@ -221,7 +218,7 @@ def token(user: str, expires: str, name: str, scopes: tuple[str, ...], as_json: 
     with _errors_for_people():
         made, secret = tokens.create(_find(user)["_id"], values, by=OPERATOR)
     if as_json:
-        _print_json({**shown(made), "token": secret})
+        print_json({**shown(made), "token": secret})
         return
     click.echo(secret)
     click.echo("It is shown this once. Send it as: Authorization: Bearer …", err=True)
@@ -230,9 +227,9 @@ def token(user: str, expires: str, name: str, scopes: tuple[str, ...], as_json: 
 @commands.command("tokens")
 @click.argument("user")
 @click.option("--revoke", metavar="ID", help="End the token with this id.")
-@_json_option
+@json_option
 def list_tokens(user: str, revoke: str | None, as_json: bool) -> None:
-    r"""Print the tokens of a user, the newest first, or revoke one.
+    """Print the tokens of a user, the newest first, or revoke one.
 
     \b
     Example:
@@ -249,7 +246,7 @@ def list_tokens(user: str, revoke: str | None, as_json: bool) -> None:
                 raise tokens.TokenNotFound
             tokens.revoke(found[0]["_id"], by=OPERATOR)
     if as_json:
-        _print_json({"items": [shown(each) for each in found]})
+        print_json({"items": [shown(each) for each in found]})
         return
     for each in found:
         click.echo(_token_line(each))
@@ -285,7 +282,7 @@ def _password(*, from_stdin: bool, ask: bool) -> str | None:
 
 def _print_user(user: User, *, as_json: bool) -> None:
     if as_json:
-        _print_json(shown(user))
+        print_json(shown(user))
         return
     values = shown(user)
     click.echo(f"id: {values['id']}")
@@ -305,10 +302,6 @@ def _token_line(token: Token) -> str:
         f"{values['id']} {values['hint']}… {token.name}: {', '.join(token.scopes)};"
         f" ends {ends}, last used {used}"
     )
-
-
-def _print_json(value: object) -> None:
-    click.echo(json.dumps(json.loads(current_app.json.dumps(value)), ensure_ascii=False))
 
 
 @contextmanager

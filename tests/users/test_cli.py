@@ -322,6 +322,53 @@ def test_progress_is_a_bar_on_a_terminal(settings: dict[str, object], tmp_path: 
     assert b"2 stored, 0 already there, 3 refused" in shown
 
 
+@pytest.mark.parametrize(
+    ("command", "status", "said"),
+    [
+        ("import - <&-", 2, "no header"),
+        ("create-admin --email a@example.org --name A --password-stdin <&-", 1, "password"),
+        ("create-admin --email a@example.org --name A <&-", 2, "--password-stdin"),
+        ("delete ada@example.org <&-", 1, "Aborted"),
+        ("export >&-", 2, "standard output is closed"),
+        ("show ada@example.org 2>&-", 0, ""),
+    ],
+)
+def test_closed_stream_is_no_traceback(
+    settings: dict[str, object], run: Callable[..., Result], command: str, status: int, said: str
+) -> None:
+    run("import", "-", stdin=CSV.encode())
+    environment = os.environ | {name: str(value) for name, value in settings.items()}
+    flask = f"{sys.executable} -m flask --app app:create_app users {command}"
+
+    result = subprocess.run(  # noqa: S603 - our own command
+        ["/bin/sh", "-c", flask], env=environment, capture_output=True, text=True, check=False
+    )
+
+    assert result.returncode == status, result.stderr
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_reports_for_programs(run: Callable[..., Result]) -> None:
+    imported = run("import", "--json", "-", stdin=CSV.encode())
+    lines = [json.loads(line) for line in imported.stdout.splitlines()]
+    refreshed = run("refresh", "--json")
+    exported = run("export", "--json")
+
+    assert imported.exit_code == 1
+    assert imported.stderr == ""
+    assert [line["result"] for line in lines[:-1]].count("stored") == 2
+    assert lines[-1] == {"stored": 2, "present": 0, "refused": 3}
+    refused = next(line for line in lines if line.get("result") == "refused")
+    assert refused["errors"][0]["rule"] == "email"
+    assert json.loads(refreshed.stdout) == {"set": 0, "right": 2, "taken": 0}
+    assert [json.loads(line)["email"] for line in exported.stdout.splitlines()] == [
+        "ada@example.org",
+        "grace@example.org",
+    ]
+    assert run("export", "--json", "--format", "csv").exit_code == 2
+
+
 def test_help_names_every_option(run: Callable[..., Result]) -> None:
     assert {"import", "export"} <= set(run("--help").stdout.split())
     shown = run("import", "--help").stdout

@@ -50,7 +50,10 @@ def test_every_command_has_an_example_and_its_options_a_help(run: Callable[..., 
     for name, command in commands.items():
         text = run(name, "--help").stdout
         assert f"flask users {name}" in text, name
-        assert "Example" in text, name
+        assert "\\b" not in text, name
+        example = text[text.index("  Example:\n") :].splitlines()[1]
+        assert example.startswith(f"    flask users {name}"), name
+        assert "--json" in text, name
         assert all(each.help for each in command.params if isinstance(each, click.Option)), name
 
 
