@@ -341,8 +341,10 @@ class _Reader:
         scopes += [vars(module)] if module is not None else []
         builtins = vars(sys.modules["builtins"])
         try:
-            # The program's own source, which Python itself would evaluate in the same way.
-            return eval(text, {"__builtins__": {}}, _Names([*scopes, builtins], unknown))  # noqa: S307
+            # The program's own source, which Python itself would evaluate in the same way. Names
+            # are found by `_Names` alone; but `typing` imports what it needs by these globals.
+            names = _Names([*scopes, builtins], unknown)
+            return eval(text, {"__builtins__": builtins}, names)  # noqa: S307
         except NameError as error:
             missing = error.args[0] if error.args else text
             self.refuse(
