@@ -15,12 +15,12 @@ from flask import (
     current_app,
     make_response,
     render_template,
-    request,
     send_from_directory,
 )
 from werkzeug.exceptions import NotFound
 
 from app.core import errors, openapi, security
+from app.core.preconditions import under_conditions
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -69,9 +69,7 @@ def description() -> Response:
         known["text"] = current_app.json.dumps(said)
     response = current_app.response_class(known["text"], mimetype="application/json")
     response.cache_control.no_cache = True  # it may be kept, and asked for again by its ETag
-    response.add_etag()
-    response.make_conditional(request)
-    return response
+    return under_conditions(response, known["text"])
 
 
 @blueprint.get("/docs")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from apispec import APISpec
 from werkzeug.routing import IntegerConverter
 
-from app.core import errors, refusals, security
+from app.core import errors, preconditions, refusals, security
 from app.core.examples import NoExample, example_of
 from app.core.operations import Content, Described, operation_of
 from app.core.pagination import page_schema
@@ -70,7 +70,11 @@ _ETAG = {
     "description": "The tag of what clients see of it (RFC 9110, 8.8.3).",
     "schema": {"type": "string"},
 }
-_TAGS = {"type": "string", "examples": ['"0123456789abcdef01234567"']}
+_TAGS = {
+    "type": "string",
+    "pattern": f"^({preconditions.TAGS.pattern})$",
+    "examples": ['"0123456789abcdef01234567"'],
+}
 _IF_MATCH = {
     "name": "If-Match",
     "in": "header",
@@ -84,7 +88,7 @@ _IF_NONE_MATCH = {
     "schema": _TAGS,
 }
 _CONDITIONS: dict[str, list[dict[str, Any]]] = {
-    "get": [_IF_NONE_MATCH],
+    "get": [_IF_NONE_MATCH, _IF_MATCH],
     "put": [_IF_MATCH],
     "patch": [_IF_MATCH],
     "delete": [_IF_MATCH],
@@ -188,9 +192,7 @@ class _Description:
                 }
         try:
             statuses = errors.statuses_of(self._door(rule))
-            responses |= refusals.refusals_of(
-                said, arguments, statuses, takes_body=bool(taken), changes=method != "get"
-            )
+            responses |= refusals.refusals_of(said, arguments, statuses, takes_body=bool(taken))
         except LookupError as error:
             raise LookupError(f"{rule.endpoint}: {error}") from error
         made["responses"] = {str(each.value): responses[each] for each in sorted(responses)}

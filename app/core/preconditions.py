@@ -7,17 +7,29 @@ whatever way, also when a new version of the application shows more.
 from __future__ import annotations
 
 import hashlib
+import re
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from flask import Response, current_app, request
 from werkzeug.exceptions import PreconditionFailed
 
+from app.core.current import current_request
+from app.core.errors import MalformedRequest
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from http import HTTPStatus
+    from wsgiref.types import WSGIEnvironment
+
+    from flask import Request
+    from werkzeug.datastructures import ETags
 
 _BYTES = 12
-_CONDITIONS = frozenset({"HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH"})
+_CONDITIONS = {"HTTP_IF_MATCH": "If-Match", "HTTP_IF_NONE_MATCH": "If-None-Match"}
+_READING = ("GET", "HEAD")
+_TAG = r'(W/)?"[!#-~]*"'
+TAGS = re.compile(rf"\*|{_TAG}( *, *{_TAG})*")
+"""What a condition holds (RFC 9110, 8.8.3), as far as ASCII goes."""
 
 
 def tagged(
@@ -37,10 +49,34 @@ def tagged(
         '"..."'
     """
     text = current_app.json.dumps(shown)
-    response = Response(text, status, headers, mimetype="application/json")
-    response.set_etag(tag_of(text))
-    if not _CONDITIONS.isdisjoint(request.environ):
-        response.make_conditional(request)  # nothing but GET and HEAD is ever 304
+    return under_conditions(Response(text, status, headers, mimetype="application/json"), text)
+
+
+def under_conditions(response: Response, text: str) -> Response:
+    """Return an answer with its tag; to GET and HEAD 304 where the client has the same already.
+
+    Args:
+        response: The answer.
+        text: What it holds.
+
+    Raises:
+        MalformedRequest: A condition can't be read.
+        werkzeug.exceptions.PreconditionFailed: 412: what was wanted is not what is there.
+
+    Example:
+        >>> under_conditions(Response("{}"), "{}").headers["ETag"]
+        '"..."'
+    """
+    tag = tag_of(text)
+    response.set_etag(tag)
+    asked = current_request()
+    # Of a change they were looked at before it was made.
+    if asked.method in _READING and _has_condition(asked.environ):
+        wanted, unwanted = _tags_of(asked)
+        if _is_missed(wanted, tag):
+            raise failed()
+        if unwanted.contains_weak(tag) or unwanted.star_tag:
+            response.status_code = HTTPStatus.NOT_MODIFIED
     return response
 
 
@@ -64,7 +100,7 @@ def is_conditional() -> bool:
         >>> is_conditional()
         False
     """
-    return bool(request.if_match or request.if_none_match)
+    return _has_condition(request.environ)
 
 
 def check(shown: Mapping[str, Any]) -> None:
@@ -74,16 +110,15 @@ def check(shown: Mapping[str, Any]) -> None:
         shown: What clients see of it now; it matters only if `is_conditional`.
 
     Raises:
+        MalformedRequest: A condition can't be read.
         werkzeug.exceptions.PreconditionFailed: 412.
 
     Example:
         >>> check(shown(user))
     """
     tag = tag_of(current_app.json.dumps(shown))
-    wanted, unwanted = request.if_match, request.if_none_match
-    if (wanted and not (wanted.star_tag or wanted.is_strong(tag))) or (
-        unwanted and (unwanted.star_tag or unwanted.contains_weak(tag))
-    ):
+    wanted, unwanted = _tags_of(current_request())
+    if _is_missed(wanted, tag) or unwanted.star_tag or unwanted.contains_weak(tag):
         raise failed()
 
 
@@ -98,3 +133,37 @@ def failed() -> PreconditionFailed:
     return PreconditionFailed(
         "It was changed meanwhile: this is not what you have read. Read it again, and repeat."
     )
+
+
+def malformed(name: str) -> MalformedRequest:
+    """Return the refusal of a condition that can't be read.
+
+    Args:
+        name: The header.
+
+    Example:
+        >>> raise malformed("If-Match")
+        Traceback (most recent call last):
+        app.core.errors.MalformedRequest: 400 Bad Request: If-Match must be tags in quotes, or *
+    """
+    return MalformedRequest(name, "etag", f"{name} must be tags in quotes, or *")
+
+
+def _has_condition(environ: WSGIEnvironment) -> bool:
+    return "HTTP_IF_MATCH" in environ or "HTTP_IF_NONE_MATCH" in environ
+
+
+def _tags_of(asked: Request) -> tuple[ETags, ETags]:
+    """Return the tags that are wanted, and those that are not.
+
+    A header that holds none is refused: who sends an empty one has lost the tag on the way, and
+    means no change without a condition.
+    """
+    for key, name in _CONDITIONS.items():
+        if not TAGS.fullmatch(asked.environ.get(key, "*")):
+            raise malformed(name)
+    return asked.if_match, asked.if_none_match
+
+
+def _is_missed(wanted: ETags, tag: str) -> bool:
+    return bool(wanted) and not (wanted.star_tag or wanted.is_strong(tag))

@@ -91,7 +91,6 @@ def refusals_of(
     statuses: Mapping[type[errors.DomainError], HTTPStatus],
     *,
     takes_body: bool,
-    changes: bool = False,
 ) -> dict[HTTPStatus, Any]:
     """Return what an operation may refuse: response objects, or the names of shared ones.
 
@@ -100,7 +99,6 @@ def refusals_of(
         arguments: The arguments in its path.
         statuses: How its door answers domain errors.
         takes_body: Whether its method has one.
-        changes: Whether its method changes something.
 
     Raises:
         LookupError: The door has no status for an error.
@@ -110,7 +108,7 @@ def refusals_of(
         'Unavailable'
     """
     causes: dict[HTTPStatus, _Causes] = {}
-    for name, error in _malformed(operation, arguments, changes=changes).items():
+    for name, error in _malformed(operation, arguments).items():
         status, text, found = errors.details_of(error)
         details = errors.problem_details(status, text, found)
         causes.setdefault(status, {})[name] = (text, details)
@@ -133,7 +131,7 @@ def refusals_of(
 
 
 def _malformed(
-    operation: Operation, arguments: Mapping[str, BaseConverter], *, changes: bool
+    operation: Operation, arguments: Mapping[str, BaseConverter]
 ) -> dict[str, HTTPException]:
     """Return what is raised for arguments and a body that can't be read."""
     found: dict[str, HTTPException] = {}
@@ -154,8 +152,9 @@ def _malformed(
         operation.body is not None and operation.body.media_type == "application/json"
     ):
         found["body"] = errors.malformed_json()
-    if operation.is_conditional and changes:
+    if operation.is_conditional:
         found["If-Match"] = preconditions.failed()
+        found["condition"] = preconditions.malformed("If-Match")
     found["argument"] = operations.unknown_argument("unknown")
     return found
 

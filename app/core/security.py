@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
-from flask_wtf.csrf import CSRFProtect  # type: ignore[import-untyped]
+from flask_wtf.csrf import CSRFError, CSRFProtect  # type: ignore[import-untyped]
 from werkzeug.exceptions import (
     RequestEntityTooLarge,
     RequestURITooLarge,
@@ -67,6 +67,10 @@ _HEADERS = [
         ("Cache-Control", "no-store"),
     )
 ]
+_STALE = (
+    "This page was out of date, or its session had ended (its CSRF token is missing or wrong):"
+    " nothing was done. Load the page again, sign in if need be, and repeat what you did."
+)
 _HSTS = "Strict-Transport-Security"
 MAX_QUERY_ARGUMENTS = 100
 _FORM = "application/x-www-form-urlencoded"
@@ -130,7 +134,10 @@ def _check() -> None:
     _check_sizes(asked, app.config)
     if not errors.is_api_path(asked.path):
         if asked.endpoint is not None and app.config["WTF_CSRF_ENABLED"]:
-            csrf.protect()
+            try:
+                csrf.protect()
+            except CSRFError as error:
+                raise CSRFError(_STALE) from error
     # Where there is no such address (404) or method (405), the body does not matter.
     elif asked.routing_exception is None:
         taken = types_of(app.view_functions.get(asked.endpoint or ""), asked.method)

@@ -112,7 +112,7 @@ def answer_refusals(door: Blueprint) -> None:
     Example:
         >>> answer_refusals(api)  # doctest: +SKIP
     """
-    errors.answer(door, _API_STATUSES, headers=_headers_of)
+    errors.answer(door, _API_STATUSES, headers=headers_of)
 
 
 def guard_pages(door: Blueprint, *, open_views: tuple[Callable[..., Any], ...] = ()) -> None:
@@ -226,6 +226,7 @@ def begin_session(user: User) -> None:
     _forget_the_last_one()
     session.permanent = True
     login_user(SignedIn(user))
+    g.user_id = user["_id"]  # for the access line
 
 
 def end_session() -> None:
@@ -317,9 +318,20 @@ def _refuse_foreign_pages() -> None:
         raise Forbidden("A page of another site may not do this in your name. Send a token.")
 
 
-def _headers_of(error: errors.DomainError) -> dict[str, str]:
+def headers_of(error: errors.DomainError) -> dict[str, str]:
+    """Return the headers that go with a refusal of the API.
+
+    Args:
+        error: Why.
+
+    Example:
+        >>> headers_of(signing_in.WrongCredentials())
+        {'WWW-Authenticate': 'Bearer realm="users"'}
+    """
     if isinstance(error, TooManyAttempts):
         return {"Retry-After": str(error.retry_after)}
+    if isinstance(error, signing_in.WrongCredentials):  # RFC 9110, 15.5.2: each 401 has one
+        return {"WWW-Authenticate": f'Bearer realm="{REALM}"'}
     if isinstance(error, NotSignedIn):
         # RFC 6750, 3: without a token no error is named.
         failed = "Authorization" in request.headers

@@ -17,7 +17,7 @@ from app.core.preconditions import tagged
 from app.users import bulk, documents, services, signing_in
 from app.users.access import caller, guard_api
 from app.users.listing import ListRequest
-from app.users.permissions import NotAllowed, NotSignedIn
+from app.users.permissions import Action, NotAllowed, NotSignedIn
 from flask_mongokit import BSONObjectIdConverter
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def change(id: ObjectId) -> Response:
     The body is a JSON Merge Patch (RFC 7396): what it does not name stays as it is, also what
     others change meanwhile. With `If-Match` nobody else may have changed anything.
     """
-    expected = _expected(id)
+    expected = _expected(id, Action.CHANGE)
     values = json_object()
     return tagged(shown(services.change(id, values, by=caller(), expected=expected)))
 
@@ -160,7 +160,7 @@ def replace(id: ObjectId) -> Response:
 
     What the body does not name gets its default, or is gone. Use `PATCH` to change a part.
     """
-    expected = _expected(id)
+    expected = _expected(id, Action.CHANGE)
     values = json_object()
     return tagged(shown(services.replace(id, values, by=caller(), expected=expected)))
 
@@ -180,7 +180,7 @@ def replace(id: ObjectId) -> Response:
 )
 def remove(id: ObjectId) -> Response:
     """Remove a user, and the user's tokens."""
-    services.remove(id, by=caller(), expected=_expected(id))
+    services.remove(id, by=caller(), expected=_expected(id, Action.REMOVE))
     return Response(status=HTTPStatus.NO_CONTENT)
 
 
@@ -237,10 +237,10 @@ def json_object() -> dict[str, object]:
     return body
 
 
-def _expected(id: ObjectId) -> int | None:
+def _expected(id: ObjectId, to: Action) -> int | None:
     """Return the version that a change under a condition is meant for."""
     if not preconditions.is_conditional():
         return None
-    user = services.find(id, by=caller())
+    user = services.find(id, by=caller(), to=to)
     preconditions.check(shown(user))
     return user.get("version") or 0

@@ -5,14 +5,14 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, g, jsonify
 
 from app.core import errors
 from app.core.fields import shown
 from app.core.limits import TooManyAttempts
 from app.core.operations import Described, operation
 from app.users import documents, services, signing_in, tokens
-from app.users.access import address, answer_refusals, caller
+from app.users.access import address, answer_refusals, caller, headers_of
 from app.users.api import json_object
 from app.users.permissions import SCOPES, NotAllowed, NotSignedIn
 
@@ -30,6 +30,7 @@ errors.answer(
         tokens.TokenRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
         tokens.TooManyTokens: HTTPStatus.CONFLICT,
     },
+    headers=headers_of,
 )
 
 _FIELDS = {
@@ -132,6 +133,7 @@ def create() -> tuple[dict[str, Any], HTTPStatus]:
     user = signing_in.sign_in(
         values.pop("email", None), values.pop("password", None), address=address()
     )
+    g.user_id = user["_id"]  # for the access line
     token, secret = tokens.exchange(user, {"name": "API", **values})
     return {**shown(token), "token": secret}, HTTPStatus.CREATED
 

@@ -86,16 +86,20 @@ class RefusableForm(FlaskForm):  # type: ignore[misc]
         Example:
             >>> form.refuse([field_error("name", "blank", "name must not be empty")])
             >>> form.name.errors
-            ['name must not be empty']
+            ['Name must not be empty']
         """
         for error in errors:
-            input_ = self._input_at(error["path"])
+            path, message = error["path"], error["message"]
+            input_ = self._input_at(path)
             if input_ is None:
-                self.form_errors.append(error["message"])
+                self.form_errors.append(message)
             elif input_.process_errors:
                 input_.errors = list(input_.process_errors)
             else:
-                input_.errors = [*input_.errors, error["message"]]
+                # The API's name of the field is not what stands above it.
+                if message.startswith(f"{path} "):
+                    message = input_.label.text + message.removeprefix(path)
+                input_.errors = [*input_.errors, message]
 
     def _input_at(self, path: str) -> Any:
         """Return the field that a path is in, None where there is none."""

@@ -145,12 +145,13 @@ def is_empty() -> bool:
     return not list(collection().find({}, ["_id"]).sort("_id", 1).limit(1))
 
 
-def find(id: ObjectId, *, by: Actor) -> User:
+def find(id: ObjectId, *, by: Actor, to: Action = Action.SHOW) -> User:
     """Return one user.
 
     Args:
         id: The `_id`.
         by: Who asks.
+        to: What for; the right to that is asked for.
 
     Raises:
         NotSignedIn, NotAllowed: Who asks has no right to it.
@@ -160,7 +161,7 @@ def find(id: ObjectId, *, by: Actor) -> User:
         >>> find(ada["_id"], by=OPERATOR)
         <User 'Ada'>
     """
-    require(by, Action.SHOW, id)
+    require(by, to, id)
     return _find(id)
 
 

@@ -210,7 +210,7 @@ def test_member_looks_after_the_own_account(
     visit.check("own-password")
     visit.fill(current_password="wrong", password="a much better phrase")
     visit.press("Change the password")
-    visit.sees("current_password is not your password")
+    visit.sees("Current password is not your password")
     visit.fill(current_password=PASSWORD, password="a much better phrase")
     visit.press("Change the password")
     visit.sees("Your password was changed.")

@@ -10,8 +10,13 @@ import pytest
 from app.core.db import db
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flask import Flask
     from flask.testing import FlaskClient
     from werkzeug.test import TestResponse
+
+    from app.users.documents import User
 
 pytestmark = pytest.mark.usefixtures("declared_as")
 
@@ -230,6 +235,62 @@ def test_patch_to_the_email_of_another_is_409(client: FlaskClient) -> None:
 
     assert refusal(answer) == (409, [("email", "unique")])
     assert client.get(f"/api/users/{grace['id']}").json == grace
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_reading_under_a_condition(client: FlaskClient, method: str) -> None:
+    ada = make(client)
+    path = f"/api/users/{ada['id']}"
+    tag = client.get(path).headers["ETag"]
+
+    def status(**conditions: str) -> int:
+        headers = {name.replace("_", "-"): value for name, value in conditions.items()}
+        answer = client.open(path, method=method, headers=headers)
+        if answer.status_code >= 400:
+            assert answer.mimetype == "application/problem+json"
+        if answer.status_code in (200, 304):
+            assert answer.headers["ETag"] == tag
+        return answer.status_code
+
+    assert status(If_Match=tag) == status(If_Match="*") == status(If_Match=f'"x", {tag}') == 200
+    assert status(If_Match='"x"') == status(If_Match=f"W/{tag}") == 412
+    assert status(If_None_Match=tag) == status(If_None_Match="*") == 304
+    assert status(If_None_Match=f'"x" , W/{tag}') == 304
+    assert status(If_None_Match='"x"') == 200
+    assert status(If_Match='"x"', If_None_Match=tag) == 412
+
+
+@pytest.mark.parametrize("name", ["If-Match", "If-None-Match"])
+@pytest.mark.parametrize("value", ["", ",", "abc", '"open', "* , *", '"a" "b"', 'w/"a"'])
+def test_condition_that_can_not_be_read_is_400_and_nothing_is_changed(
+    client: FlaskClient, name: str, value: str
+) -> None:
+    ada = make(client)
+    path = f"/api/users/{ada['id']}"
+
+    answers = [
+        client.open(path, method=method, json=body, headers={name: value})
+        for method, body in (("GET", None), ("PATCH", {"name": "Eve"}), ("DELETE", None))
+    ]
+
+    assert [refusal(answer) for answer in answers] == [(400, [(name, "etag")])] * 3
+    assert client.get(path).get_json() == ada
+
+
+def test_token_that_may_only_write_changes_under_a_condition(
+    app: Flask, client: FlaskClient, admin: User, token_of: Callable[..., str]
+) -> None:
+    path = f"/api/users/{make(client)['id']}"
+    tag = client.get(path).headers["ETag"]
+    writer = app.test_client()
+    writer.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {token_of(admin, 'users:write')}"
+
+    assert writer.get(path).status_code == 403
+    changed = writer.patch(path, json={"name": "Grace"}, headers={"If-Match": tag})
+    assert changed.status_code == 200
+    assert writer.delete(path, headers={"If-Match": tag}).status_code == 412
+    tag = changed.headers["ETag"]
+    assert writer.delete(path, headers={"If-Match": tag}).status_code == 204
 
 
 def test_delete_is_204_and_then_404(client: FlaskClient) -> None:

@@ -114,7 +114,7 @@ def test_refused_form_comes_back_with_the_error_at_the_field_and_the_focus_there
     described = (email["aria-describedby"] or "").split()
     assert "email-errors" in described
     assert all(f'id="{each}"' in answer.text for each in described)
-    assert "email must be an e-mail address, like ada@example.org" in answer.text
+    assert "E-mail must be an e-mail address, like ada@example.org" in answer.text
 
 
 def test_of_two_wrong_fields_the_first_one_has_the_focus(client: FlaskClient) -> None:
@@ -140,7 +140,7 @@ def test_form_without_its_fields_is_refused_and_not_broken(client: FlaskClient) 
     answer = post(client)
 
     assert answer.status_code == 422
-    assert "name is required" in answer.text
+    assert "Name is required" in answer.text
 
 
 def test_form_without_token_is_refused_and_stores_nothing(client: FlaskClient) -> None:

@@ -361,7 +361,7 @@ def test_changed_password_ends_all_other_sessions_and_needs_the_one_until_now(
     changed = here.post("/profile/password", data=form | {"current_password": PASSWORD})
 
     assert (refused.status_code, changed.status_code) == (422, 303)
-    assert "current_password is not your password" in refused.text
+    assert "Current password is not your password" in refused.text
     assert here.get("/profile").status_code == 200
     assert there.get("/profile").status_code == 303
     with pytest.raises(signing_in.WrongCredentials):
