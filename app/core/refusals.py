@@ -154,7 +154,6 @@ def _malformed(
         found["body"] = errors.malformed_json()
     if operation.is_conditional:
         found["If-Match"] = preconditions.failed()
-        found["condition"] = preconditions.malformed("If-Match")
     found["argument"] = operations.unknown_argument("unknown")
     return found
 

@@ -260,21 +260,20 @@ def test_reading_under_a_condition(client: FlaskClient, method: str) -> None:
     assert status(If_Match='"x"', If_None_Match=tag) == 412
 
 
-@pytest.mark.parametrize("name", ["If-Match", "If-None-Match"])
-@pytest.mark.parametrize("value", ["", ",", "abc", '"open', "* , *", '"a" "b"', 'w/"a"'])
-def test_condition_that_can_not_be_read_is_400_and_nothing_is_changed(
-    client: FlaskClient, name: str, value: str
+@pytest.mark.parametrize("value", ["", ",", "abc", '"open', '""'])
+def test_condition_without_the_tag_is_not_met_and_nothing_is_changed(
+    client: FlaskClient, value: str
 ) -> None:
     ada = make(client)
     path = f"/api/users/{ada['id']}"
 
     answers = [
-        client.open(path, method=method, json=body, headers={name: value})
+        client.open(path, method=method, json=body, headers={"If-Match": value})
         for method, body in (("GET", None), ("PATCH", {"name": "Eve"}), ("DELETE", None))
     ]
 
-    assert [refusal(answer) for answer in answers] == [(400, [(name, "etag")])] * 3
-    assert client.get(path).get_json() == ada
+    assert [refusal(answer) for answer in answers] == [(412, [])] * 3
+    assert client.get(path, headers={"If-None-Match": value}).get_json() == ada
 
 
 def test_token_that_may_only_write_changes_under_a_condition(
