@@ -44,7 +44,7 @@ test-matrix: $(STAMP) ## the mappers' tests on each Python, oldest and newest Py
 bench: $(STAMP) ## what a document costs, beside other mappers (minutes; each gets an environment)
 	$(BIN)/python -m benchmarks
 
-bench-requests: $(STAMP) ## what a request costs, beside a bare Flask app on the raw driver (a minute)
+bench-requests: $(STAMP) ## what a request costs, beside a bare Flask app on the raw driver (minutes)
 	$(BIN)/python -m benchmarks.requests
 
 clean:          ## remove .venv and caches (data in instance/ stays)
