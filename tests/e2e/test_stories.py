@@ -197,6 +197,8 @@ def test_member_looks_after_the_own_account(
     visit.press("Make a token")
     secret = page.locator("#secret").input_value()
     assert tokens.actor_of(secret).id == ada["_id"]
+    if javascript:  # a script shows it, a moment after the page is there
+        page.get_by_role("button", name="Copy").wait_for()
     assert page.get_by_role("button", name="Copy").count() == (1 if javascript else 0)
     visit.check("tokens")
     if javascript:
