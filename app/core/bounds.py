@@ -41,16 +41,16 @@ _CALL = "bounded_call"  # in `g`: whose bound may begin there
 class _Call:
     """One call of the application, by WSGI.
 
+    An ExitStack would leave the bounds as well; at each request it costs more than they do.
+
     Attributes:
-        seconds: The request's bound.
-        is_waiting: Whether it is still to begin.
+        waiting: The seconds of the request's bound while it is still to begin; else None.
     """
 
-    __slots__ = ("_entered", "is_waiting", "seconds")
+    __slots__ = ("_entered", "waiting")
 
     def __init__(self) -> None:
-        self.seconds: float | None = None
-        self.is_waiting = False
+        self.waiting: float | None = None
         self._entered: list[AbstractContextManager[None]] = []
 
     def enter(self, seconds: float | None) -> None:
@@ -147,9 +147,9 @@ def begin() -> None:
     """
     call = _current.get()
     # Not in an application context within the request, as that in which indexes are created.
-    if call is not None and call.is_waiting and g.get(_CALL) is call:
-        call.is_waiting = False
-        call.enter(call.seconds)
+    if call is not None and call.waiting is not None and g.get(_CALL) is call:
+        seconds, call.waiting = call.waiting, None
+        call.enter(seconds)
 
 
 def _prepare() -> None:
@@ -160,7 +160,6 @@ def _prepare() -> None:
     """
     call = _current.get()
     if call is not None:  # None in a context that a test made
-        call.seconds = seconds = seconds_of_request()
+        call.waiting = seconds = seconds_of_request()
         call.enter(None if seconds is None else seconds + START_IN_REQUEST)
-        call.is_waiting = seconds is not None
         setattr(g, _CALL, call)

@@ -96,7 +96,7 @@ def init_app(app: Flask) -> None:
     app.config.from_mapping(
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
-        WTF_CSRF_CHECK_DEFAULT=False,  # `_check_request` calls it, for all but the API
+        WTF_CSRF_CHECK_DEFAULT=False,  # `_check` calls it, for all but the API
         WTF_CSRF_TIME_LIMIT=None,  # as long as the session: a form may stay open overnight
     )
     csrf.init_app(app)

@@ -330,15 +330,13 @@ def headers_of(error: errors.DomainError) -> dict[str, str]:
     """
     if isinstance(error, TooManyAttempts):
         return {"Retry-After": str(error.retry_after)}
-    if isinstance(error, signing_in.WrongCredentials):  # RFC 9110, 15.5.2: each 401 has one
-        return {"WWW-Authenticate": f'Bearer realm="{REALM}"'}
+    scheme = f'Bearer realm="{REALM}"'  # RFC 9110, 15.5.2: each 401 names one
     if isinstance(error, NotSignedIn):
         # RFC 6750, 3: without a token no error is named.
         failed = "Authorization" in request.headers
-        return {
-            "WWW-Authenticate": f'Bearer realm="{REALM}"'
-            + (', error="invalid_token"' if failed else "")
-        }
+        return {"WWW-Authenticate": scheme + (', error="invalid_token"' if failed else "")}
+    if isinstance(error, signing_in.WrongCredentials):
+        return {"WWW-Authenticate": scheme}
     if isinstance(error, NotAllowed) and caller().scopes is not None:
-        return {"WWW-Authenticate": f'Bearer realm="{REALM}", error="insufficient_scope"'}
+        return {"WWW-Authenticate": f'{scheme}, error="insufficient_scope"'}
     return {}

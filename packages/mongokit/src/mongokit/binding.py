@@ -158,15 +158,7 @@ class Binding(Generic[D]):
         """
         typed = self._type_field
         if self._plain and not partial and all(typed not in raw for raw in batch):
-            # As `_stream_plain`: all that a document costs is in this one loop.
-            cls, new, bind, wrap = self.document_class, self._new, self._bind, self._wrap
-            for raw in batch:
-                document = new(cls)
-                _update(document, raw)
-                if wrap is not None:
-                    wrap(document)
-                bind(document, self)
-                yield document
+            yield from map(self.hydrate, batch)  # nothing is completed together
             return
         documents = [self._make(raw, partial=partial) for raw in batch]
         broken = references.resolve(documents, session)

@@ -70,12 +70,7 @@ def json_form(document: Any, mode: Mode = "read") -> dict[str, Any]:
         TypeError: It holds something that has no JSON form.
         ValueError: There is no such mode.
     """
-    model: Model = type(document).__mongokit__
-    try:
-        write: Write = model.cache["json_form"][mode]
-    except KeyError:
-        write = _writer_of(model, mode)
-    written: dict[str, Any] = write(document)
+    written: dict[str, Any] = _writer_of(type(document).__mongokit__, mode)(document)
     return written
 
 
