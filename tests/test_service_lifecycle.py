@@ -376,10 +376,11 @@ def test_commands_and_workers_share_one_engine_whoever_is_killed(service: Servic
     assert eventually(lambda: service.add("Alan", "alan@example.org") in {201, 409})
     again = service.engines()
     service.kill(keeper)
-    assert eventually(lambda: service.answers("/readyz"))
+    # The engine of the killed keeper may answer once more before it ends.
+    assert eventually(lambda: service.answers("/readyz") and len(service.keepers()) == 1)
 
     assert (status.returncode, after_worker) == (0, 201)
-    assert len(again) == len(service.engines()) == len(service.keepers()) == 1
+    assert len(again) == len(service.engines()) == 1
     assert service.emails() == {"ada@example.org", "grace@example.org", "alan@example.org"}
     gunicorn.terminate()
     gunicorn.wait(SLOW)

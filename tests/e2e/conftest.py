@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 PICTURES = Path(__file__).parents[2] / ".artifacts" / "screenshots"
 WIDE, PHONE, NARROWEST = (1280, 800), (390, 844), (320, 800)
+PATIENCE = 60_000  # milliseconds for what takes some tens: the machine may be busy
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _ARGUMENTS = [
     "--no-sandbox",
@@ -73,6 +74,12 @@ class Visit:
             self.page.locator(f"[name={name}]").fill(value)
 
     def press(self, name: str) -> None:
+        """Press a button that sends a form, and wait until the page that answers is there."""
+        with self.page.expect_navigation():
+            self.press_in_place(name)
+
+    def press_in_place(self, name: str) -> None:
+        """Press a button that leaves the page to a script."""
         self.page.get_by_role("button", name=name, exact=True).click()
 
     def follow(self, name: str) -> None:
@@ -80,7 +87,7 @@ class Visit:
             self.page.get_by_role("link", name=name, exact=True).first.click()
 
     def sees(self, text: str) -> None:
-        self.page.get_by_text(text).first.wait_for(timeout=10_000)
+        self.page.get_by_text(text).first.wait_for()
 
     def check(self, name: str) -> None:
         """Judge the page as it stands, and take pictures of it."""
@@ -158,7 +165,7 @@ def open_page(live_server: LiveServer, browser: Browser) -> Iterator[Callable[..
             has_touch=size == PHONE,
             reduced_motion="reduce",
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE)
         visit = Visit(context.new_page(), root, javascript, size)
         visits.append(visit)
         note = visit.problems.append
