@@ -270,21 +270,21 @@ class _Description:
             answer["headers"] = {
                 "Location": {"description": "Where it is.", "schema": where, "required": True}
             }
-            answer["links"] = dict(self._links(rule, self._schema(content)))
+            answer["links"] = {}
+            for other, said in self._next(rule, self._schema(content)):
+                name = self._id(other)
+                given = {each: f"$response.body#/{each}" for each in sorted(other.arguments)}
+                answer["links"][name] = {"operationId": name, "parameters": given}
+                if said.is_conditional:
+                    answer["headers"]["ETag"] = _ETAG
         return answer
 
-    def _links(self, rule: Rule, schema: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    def _next(self, rule: Rule, schema: str) -> Iterator[tuple[Rule, Operation]]:
         """Yield what can be done next with what was made: operations whose arguments it holds."""
-        fields = self._schemas[schema]["properties"]
-        for other, _ in described_rules(self._app):
-            if (
-                other.arguments
-                and other.arguments <= set(fields)
-                and other.rule.startswith(rule.rule)
-            ):
-                given = {name: f"$response.body#/{name}" for name in sorted(other.arguments)}
-                name = self._id(other)
-                yield name, {"operationId": name, "parameters": given}
+        fields = set(self._schemas[schema]["properties"])
+        for other, said in described_rules(self._app):
+            if other.arguments and other.arguments <= fields and other.rule.startswith(rule.rule):
+                yield other, said
 
     def _arguments(self, rule: Rule) -> Iterator[tuple[str, BaseConverter]]:
         for found in _ARGUMENT.finditer(rule.rule):

@@ -239,6 +239,24 @@ def test_description_is_made_once_and_not_sent_twice(app: Flask, client: FlaskCl
     assert (again.status_code, again.data) == (304, b"")
 
 
+def test_headers_of_a_user_are_described(api: FlaskClient) -> None:
+    known = operations(described(api.application))
+    made = api.post("/api/users", json=ADA)
+    path = made.headers["Location"]
+    answers = {
+        "usersCreate": made,
+        "usersShow": api.get(path),
+        "usersChange": api.patch(path, json={"name": "Ada L."}),
+        "usersReplace": api.put(path, json=ADA),
+        "usersRemove": api.delete(path),
+    }
+
+    for name, answer in answers.items():
+        told = known[name]["responses"][str(answer.status_code)].get("headers", {})
+        sent = {"ETag", "Link", "Location", "Retry-After"} & set(answer.headers.keys())
+        assert sent == set(told), name
+
+
 def door(app: Flask, view: Callable[..., Any], rule: str = "/things") -> Blueprint:
     """A blueprint of the app with one view."""
     blueprint = Blueprint("things", __name__, url_prefix="/api")
