@@ -144,6 +144,7 @@ PAGES = (
         "queries.md",
         "Queries and cursors",
         "mongokit.queries:Queries",
+        "mongokit.raw_queries:RawQueries",
         "mongokit.cursor:Cursor",
     ),
     _page(

@@ -25,6 +25,7 @@ NEEDS_MONGOD = {
     "legacy.collection.LegacyCollection.inline_map_reduce",
     "legacy.collection.LegacyCollection.map_reduce",
     "queries.Queries.find_fulltext",
+    "raw_queries.RawQueries.find_fulltext",
 }
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE

@@ -16,6 +16,7 @@ from mongokit import (
     Database,
     Document,
     MultipleResultsFound,
+    OperationFailure,
     StructureError,
 )
 
@@ -135,6 +136,10 @@ def test_find_random_gives_one_or_none(col: Collection, db: Database) -> None:
     found = col.User.find_random()
     assert type(found) is User
     assert db.empty.User.find_random() is None
+    found = col.User.find_random({"name": "user 3"})
+    assert found is not None
+    assert found["_id"] == 3
+    assert col.User.find_random({"name": "nobody"}) is None
 
 
 def test_fetch_wants_every_declared_field_and_leaves_the_spec(col: Collection) -> None:
@@ -181,6 +186,31 @@ def test_find_on_a_collection_wraps_where_asked_to(col: Collection) -> None:
     assert {type(u) for u in col.find()} == {dict}
     assert {type(u) for u in col.find(wrap=User)} == {User}
     assert {type(u) for u in col.find(wrap=col.User)} == {User}
+
+
+def test_a_collection_has_the_same_queries_without_wrapping(col: Collection, db: Database) -> None:
+    stored = {"_id": 3, "name": "user 3", "age": 23}
+
+    for found in (
+        col.one({"age": 23}),
+        col.get_from_id(3),
+        col.fetch_one({"age": 23}),
+        col.find_random({"age": 23}),
+        *col.fetch({"age": 23}),
+    ):
+        assert found == stored
+        assert type(found) is dict
+    assert type(col.find_random()) is dict
+    assert col.one({"age": 99}) is None
+    assert col.get_from_id(99) is None
+    assert db.empty.find_random() is None
+    assert len(col.fetch().to_list()) == 5
+    with pytest.raises(MultipleResultsFound):
+        col.one()
+    with pytest.raises(MultipleResultsFound):
+        col.fetch_one()
+    with pytest.raises(OperationFailure, match=r"(?i)text"):  # the engine has no such index
+        col.find_fulltext("ada")
 
 
 def test_the_old_spellings_are_accepted_by_managers(col: Collection) -> None:

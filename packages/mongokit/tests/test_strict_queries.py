@@ -846,6 +846,7 @@ CALLS: dict[str, Any] = {
     "distinct": lambda users: users.distinct("nmae"),
     "distinct filter": lambda users: users.distinct("name", {"nmae": 1}),
     "distinct filter by name": lambda users: users.distinct("name", filter={"nmae": 1}),
+    "find_random": lambda users: users.find_random({"nmae": "Ada"}),
     "find_fulltext": lambda users: users.find_fulltext("x", filter={"nmae": 1}),
     "find_fulltext project": lambda users: users.find_fulltext("x", project=["nmae"]),
     "cursor sort": lambda users: users.find().sort("nmae"),

@@ -9,6 +9,7 @@ from mongokit.compiler import Model
 from mongokit.cursor import Cursor, StrictCursor, is_partial
 from mongokit.legacy import LegacyCollection, translate_find, with_find_options
 from mongokit.manager import Documents, make_manager
+from mongokit.raw_queries import RawQueries
 
 if TYPE_CHECKING:
     from mongokit.database import Database
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 D = TypeVar("D", bound="Document")
 
 
-class Collection(LegacyCollection):
+class Collection(RawQueries, LegacyCollection):
     """A PyMongo collection on which a registered class is found by its name.
 
     Everything of PyMongo's stays: `find`, `insert_one` and the rest give and take plain dicts,

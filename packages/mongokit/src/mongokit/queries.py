@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from pymongo.cursor import Cursor as PyMongoCursor
 
-from mongokit import errors, json
+from mongokit import json
 from mongokit.cursor import Cursor, is_partial
+from mongokit.raw_queries import find_fulltext, find_random, only_one
 from mongokit.schema_document import bound
 
 if TYPE_CHECKING:
@@ -124,29 +125,32 @@ class Queries(Generic[D]):
             Traceback (most recent call last):
             mongokit.errors.MultipleResultsFound: more than one User matches, ...
         """
-        found: list[D] = Queries.find(self, *args, **kwargs).limit(2).to_list()
-        if len(found) > 1:
-            raise errors.MultipleResultsFound(
-                f"more than one {type(self).__name__} matches, at most one was expected"
-            )
-        return found[0] if found else None
+        found: D | None = only_one(Queries.find(self, *args, **kwargs), type(self).__name__)
+        return found
 
-    def find_random(self, session: ClientSession | None = None) -> D | None:
-        """Return any document of the collection, or None if it is empty.
+    def find_random(
+        self, filter: Filter | None = None, session: ClientSession | None = None
+    ) -> D | None:
+        """Return any document, or None if there is none.
 
         Args:
+            filter: Among which documents; None for all.
             session: Run in this session.
 
         Example:
             >>> db.User.find_random().name in {"Ada", "Grace"}
             True
+            >>> db.User.find_random({"age": {"$gt": 40}}).name
+            'Grace'
         """
         binding = bound(self)
-        with binding.collection.aggregate([{"$sample": {"size": 1}}], session=session) as results:
-            for raw in results:
-                found: D = binding.hydrate(raw, session=session)
-                return found
-        return None
+        if binding.strict:
+            binding.strict.check_find(binding.model, (filter,), {})
+        raw = find_random(binding.collection, filter, session)
+        if raw is None:
+            return None
+        found: D = binding.hydrate(raw, session=session)
+        return found
 
     def get_from_id(self, id: Any, session: ClientSession | None = None) -> D | None:
         """Return the document with this `_id`, or None.
@@ -221,7 +225,7 @@ class Queries(Generic[D]):
         Args:
             search: The words.
             **kwargs: `filter`, `project` (the projection), `limit` (100 unless given) and
-                `language`, as the old `text` command had them.
+                `language`, as the old `text` command had them; `session`.
 
         Returns:
             `{"results": [{"score": float, "obj": document}]}`, the best first.
@@ -236,24 +240,14 @@ class Queries(Generic[D]):
             ['Ada']
         """
         binding = bound(self)
-        text: dict[str, Any] = {"$search": search}
-        if language := kwargs.pop("language", None):
-            text["$language"] = language
-        query = {**(kwargs.pop("filter", None) or {}), "$text": text}
-        projection = kwargs.pop("project", None)
+        projection = kwargs.get("project")
         if binding.strict:
-            binding.strict.check_find(binding.model, (query, projection), kwargs)
-        score = {"$meta": "textScore"}
-        fields = dict.fromkeys(projection, 1) if isinstance(projection, list) else projection or {}
-        limit = kwargs.pop("limit", 100)
-        session = kwargs.get("session")
-        cursor = binding.collection.find(query, {**fields, "__score": score}, **kwargs)
-        results = []
-        for raw in cursor.sort([("__score", score)]).limit(limit):
-            value = raw.pop("__score")
-            found = binding.hydrate(raw, partial=is_partial(projection), session=session)
-            results.append({"score": value, "obj": found})
-        return {"results": results}
+            binding.strict.check_find(binding.model, (kwargs.get("filter"), projection), kwargs)
+        found = find_fulltext(binding.collection, search, kwargs)
+        partial, session = is_partial(projection), kwargs.get("session")
+        for result in found["results"]:
+            result["obj"] = binding.hydrate(result["obj"], partial=partial, session=session)
+        return found
 
     def from_json(self, text: str | bytes, session: ClientSession | None = None) -> D:
         """Return a new document, bound to the collection, of what `to_json` wrote.
