@@ -207,7 +207,9 @@ def live_server(
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     app.config["SERVER_NAME"] = f"127.0.0.1:{port}"
-    server = pytest_flask.live_server.LiveServer(app, "127.0.0.1", port, wait=30, clean_stop=True)
+    # Not `clean_stop`: that is SIGINT, which is ignored by what a script runs in the background. A
+    # server that lived on would hold the pipes of the browser's driver, which then never ends.
+    server = pytest_flask.live_server.LiveServer(app, "127.0.0.1", port, wait=60)
     with warnings.catch_warnings():
         # Python 3.12 warns of threads at each fork. Those here (pytest-xdist's, the drain of the
         # engine's output) hold no lock that the server needs.
@@ -215,3 +217,5 @@ def live_server(
         server.start()
     yield server
     server.stop()
+    for child in multiprocessing.active_children():
+        child.join()
