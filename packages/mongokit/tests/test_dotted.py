@@ -293,6 +293,10 @@ def test_a_reference_says_how_far_to_collapse() -> None:
         "raw": {"y": 2},
         "other": {"z": 3},
     }
+    collapsed = DotCollapsedDict(structure)
+    assert DotCollapsedDict(document, reference=collapsed) == DotCollapsedDict(
+        document, reference=structure
+    )
     assert DotCollapsedDict(document, remove_under_type=True, reference=structure) == {
         "a.b": {"c": 1},
         "t": {"x": {"n": 1}},

@@ -459,6 +459,13 @@ def test_map_reduce_needs_a_place_for_its_result(things: LegacyCollection) -> No
 
 
 # databases and clients
+def test_a_database_has_its_client_and_a_client_its_address(
+    db: LegacyDatabase, client: LegacyClient
+) -> None:
+    assert db.connection is client
+    assert (client.host, client.port) == client.address
+
+
 def test_names_of_databases_and_collections(
     things: LegacyCollection, db: LegacyDatabase, client: LegacyClient
 ) -> None:
@@ -534,6 +541,9 @@ def test_disconnect_closes_the_client(mongodb_uri: str) -> None:
         ("last_status", lambda things: things.database.last_status()),
         ("collection_names", lambda things: things.database.collection_names()),
         ("database_names", lambda things: things.database.client.database_names()),
+        ("Database.connection", lambda things: things.database.connection),
+        ("MongoClient.host", lambda things: things.database.client.host),
+        ("MongoClient.port", lambda things: things.database.client.port),
     ],
 )
 def test_each_legacy_call_warns_once_at_the_callers_line(

@@ -7,7 +7,7 @@ import pkgutil
 import re
 import subprocess
 import sys
-from importlib import import_module
+from importlib import import_module, metadata
 from typing import Any
 
 import bson
@@ -42,8 +42,14 @@ OLD_PATHS = {
     "schema_document": [
         *("SchemaDocument", "SchemaProperties", "CustomType", "Set", "i18n"),
         *("StructureError", "SchemaTypeError", "ValidationError", "RequireFieldError"),
+        *("OR", "NOT", "IS", "SchemaOperator"),
+        *("DotedDict", "DotCollapsedDict", "DotExpandedDict", "i18nDotedDict"),
     ],
-    "document": ["Document", "DocumentProperties"],
+    "document": [
+        *("Document", "DocumentProperties", "SchemaDocument", "CustomType", "StructureError"),
+        *("MultipleResultsFound", "BadIndexError", "AutoReferenceError", "OptionConflictError"),
+        *("MaxDocumentSizeError", "InvalidDocument", "OperationFailure"),
+    ],
     "connection": ["Connection", "MongoClient", "ReplicaSetConnection", "MasterSlaveConnection"],
     "database": ["Database"],
     "collection": ["Collection"],
@@ -78,6 +84,10 @@ def test_old_module_paths_have_their_names(module: str, name: str) -> None:
     found = getattr(import_module(f"mongokit.{module}"), name)
 
     assert found is getattr(mongokit, name, found)
+
+
+def test_the_version_is_told() -> None:
+    assert mongokit.__version__ == metadata.version("mongokit")
 
 
 def test_modules_are_attributes_of_the_package_without_an_import() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import pymongo
@@ -216,12 +217,14 @@ def test_database_without_collection_is_an_attribute_error(connection: Connectio
 
     connection.register(Lost)
 
-    with pytest.raises(AttributeError) as caught:
-        _ = connection.Lost
-    assert str(caught.value) == (
-        "Lost: __collection__ attribute not found. You cannot specify the `__database__` "
-        "attribute without the `__collection__` attribute"
-    )
+    for place in (connection, connection.somewhere, connection.elsewhere):
+        with pytest.raises(AttributeError) as caught:
+            _ = place.Lost
+        assert str(caught.value) == (
+            "Lost: __collection__ attribute not found. You cannot specify the `__database__` "
+            "attribute without the `__collection__` attribute"
+        )
+    assert type(connection.somewhere.things.Lost()) is Lost
 
 
 def test_a_name_that_is_not_registered_is_a_database_or_a_collection(
@@ -294,6 +297,59 @@ def test_using_a_manager_does_not_change_it(connection: Connection, col: Collect
     assert dict(col.User) == before
 
 
+CHANGES: dict[str, Callable[[Any], object]] = {
+    "set": lambda users: users.__setitem__("name", "Ada"),
+    "set by dot": lambda users: setattr(users, "name", "Ada"),
+    "delete": lambda users: users.__delitem__("name"),
+    "merge": lambda users: users.__ior__({"name": "Ada"}),
+    "update": lambda users: users.update({"name": "Ada"}),
+    "setdefault": lambda users: users.setdefault("age", 36),
+    "pop": lambda users: users.pop("name"),
+    "popitem": lambda users: users.popitem(),
+    "clear": lambda users: users.clear(),
+    "save": lambda users: users.save(),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_manager_which_all_share_can_be_neither_changed_nor_saved(
+    change: str, connection: Connection, col: Collection
+) -> None:
+    class Dotted(User):
+        use_dot_notation = True
+
+    connection.register(Dotted)
+
+    with pytest.raises(TypeError, match=r"manager of Dotted.*db\.things\.Dotted\(\)"):
+        CHANGES[change](col.Dotted)
+
+    assert dict(col.Dotted) == {"name": None}
+    assert col.count_documents({}) == 0
+
+
+def test_what_a_class_calls_update_or_save_works_on_its_manager(
+    connection: Connection, col: Collection
+) -> None:
+    class Post(User):
+        def update(self, title: str) -> str:  # type: ignore[override]
+            return f"{title} in {self.collection.name}"
+
+        @classmethod
+        def pop(cls) -> str:  # type: ignore[override]
+            return "popped"
+
+    connection.register(Post)
+
+    assert col.Post.update("news") == "news in things"
+    assert col.Post.pop() == "popped"
+
+
+def test_find_refuses_to_wrap_in_what_is_no_document(col: Collection) -> None:
+    for wrong in (5, dict, "User"):
+        with pytest.raises(TypeError, match="wrap must be a Document class or a manager"):
+            col.find(wrap=wrong)
+
+
 def test_dereference_gives_a_dict_or_a_document(connection: Connection, db: Database) -> None:
     connection.register(User)
     db.things.insert_one({"_id": 1, "name": "Ada"})
@@ -301,6 +357,8 @@ def test_dereference_gives_a_dict_or_a_document(connection: Connection, db: Data
 
     assert db.dereference(ref) == {"_id": 1, "name": "Ada"}
     found: Any = db.dereference(ref, User)
+    assert type(found) is User
+    found = db.dereference(ref, db.things.User)  # a manager stands for its class
     assert type(found) is User
 
 
@@ -367,6 +425,17 @@ def test_another_uuid_representation_is_an_option(
 def test_calling_a_collection_says_that_the_class_may_not_be_registered(col: Collection) -> None:
     with pytest.raises(TypeError, match=r"'Foo'.*may not have been registered"):
         col.Foo()
+
+
+def test_calling_a_class_that_names_no_collection_on_the_database_says_so(
+    connection: Connection, db: Database
+) -> None:
+    connection.register(User)
+
+    with pytest.raises(
+        TypeError, match=r"User names no __collection__: use db\.a_collection\.User"
+    ):
+        db.User()
 
 
 def test_dereference_refuses_wrong_types_and_other_databases(db: Database) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from bson import Binary, Code, DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
@@ -274,6 +274,38 @@ def test_the_options_defaults() -> None:
 def test_atomic_save_is_a_deprecation_warning_raised() -> None:
     with pytest.raises(DeprecationWarning):
         make(structure={"a": int}, atomic_save=True)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "text"),
+    [
+        *(("default_values", 5, "a dict"), ("validators", ["a"], "a dict")),
+        *(("required_fields", "name", "a list"), ("required_fields", {"a": 1}, "a list")),
+        *(("i18n", "a", "a list"), ("authorized_types", str, "a list")),
+        ("validators", {"a": [len, 5]}, "validator of a is not callable"),
+        ("migration_handler", "later", "a DocumentMigration class"),
+        *(("gridfs", "source", "a list of names"), ("gridfs", [1], "a list of names")),
+        ("gridfs", {"files": "source"}, "a list of names"),
+        ("gridfs", {"container": ["images"]}, "files and containers, not container"),
+    ],
+)
+def test_a_descriptor_of_another_kind_is_refused(option: str, value: Any, text: str) -> None:
+    with pytest.raises(StructureError, match=f"Thing.*{text}"):
+        make(structure={"a": int}, **{option: value})
+
+
+def test_options_may_be_annotated() -> None:
+    class Typed(Document):
+        structure: dict[str, Any] = {"a": int}  # type: ignore[misc]
+        use_dot_notation: bool = True  # type: ignore[misc]
+        required_fields: list[str] = ["a"]  # type: ignore[misc]
+        validators: dict[str, Any] = {"a": abs}  # type: ignore[misc]
+        indexes: list[Any] = [{"fields": "a"}]  # type: ignore[misc]
+        LIMIT: Final = 3
+
+    assert list(Typed.structure or ()) == ["a"]
+    assert (Typed.required_fields, Typed.LIMIT) == (["a"], 3)
+    assert Typed(gen_skel=False).errors() != []
 
 
 def test_a_migration_handler_and_schemaless_contradict() -> None:

@@ -91,6 +91,31 @@ def test_a_method_or_attribute_of_the_class_is_never_shadowed() -> None:
     assert doc["count"] == 3
 
 
+def test_a_subclass_can_do_without_dot_notation_and_its_subclass_have_it_again() -> None:
+    class WithErrors(Doc):
+        structure = {"errors": str}
+
+    class Plain(WithErrors):
+        use_dot_notation = False
+
+    class Below(Plain):
+        pass
+
+    class Again(Below):
+        use_dot_notation = True
+
+    for cls in (Plain, Below):
+        doc: Any = cls({"name": "x", "errors": "none"})
+        with pytest.raises(AttributeError):
+            _ = doc.name
+        doc.name = "y"
+        assert (doc.name, doc["name"]) == ("y", "x")
+        assert callable(doc.errors)
+    again: Any = Again({"name": "x", "errors": "none"})
+    again.name = "y"
+    assert (again["name"], again.errors) == ("y", "none")
+
+
 def test_setting_a_name_that_is_no_key_sets_a_plain_attribute() -> None:
     doc = Doc({"name": "x"})
     doc.other = 1

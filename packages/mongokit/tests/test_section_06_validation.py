@@ -320,6 +320,52 @@ def test_validation_errors_are_collected_where_asked_for() -> None:
     assert doc.validation_errors == {}
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "path", "error"),
+    [
+        ("set", {"x"}, None, ValueError),
+        ("set", 5, "set", SchemaTypeError),
+        ("any", {1: 1}, None, InvalidDocument),
+        ("any", {"x": object()}, None, InvalidDocument),
+        ("extra", object(), None, StructureError),
+        ("any", {"x": "x" * 17_000_000}, None, MaxDocumentSizeError),
+    ],
+)
+def test_nothing_is_raised_for_what_bson_cannot_hold_either(
+    field: str, value: Any, path: str | None, error: type[Exception]
+) -> None:
+    doc = make({"set": Set(int), "any": dict}, raise_validation_errors=False)()
+    doc[field] = value
+
+    doc.validate()
+
+    assert {p: [type(e) for e in errors] for p, errors in doc.validation_errors.items()} == {
+        path: [error]
+    }
+
+
+@pytest.mark.parametrize("raising", [True, False])
+def test_there_are_no_validation_errors_before_the_first_validation(raising: bool) -> None:
+    doc = make({"a": int}, raise_validation_errors=raising)({"a": 1})
+
+    assert doc.validation_errors == {}
+    doc.validate()
+    assert doc.validation_errors == {}
+
+
+def test_a_validator_that_raises_without_a_word_is_named() -> None:
+    def positive(number: int) -> None:
+        if number <= 0:
+            raise AssertionError
+
+    doc = make({"a": int}, validators={"a": positive})({"a": -1})
+
+    assert refusal(doc) == (
+        ValidationError,
+        "a does not pass the validator positive: AssertionError",
+    )
+
+
 def test_the_first_error_carries_all_of_them() -> None:
     doc = make({"a": int, "b": {"c": int}})({"a": "x", "b": {"c": "y"}})
 

@@ -1352,7 +1352,8 @@ def test_a_plain_dict_stored_where_a_reference_is_declared_now_reads_as_it_is(
 def test_make_reference_puts_dbrefs_in_place_of_documents(db: Database, book: Any) -> None:
     book.author["name"] = "Changed"
 
-    book._make_reference(book, Book.structure)
+    with pytest.warns(DeprecationWarning, match="_make_reference"):
+        book._make_reference(book, Book.structure)
 
     assert dict(book) == {
         "_id": "notes",
@@ -1362,3 +1363,15 @@ def test_make_reference_puts_dbrefs_in_place_of_documents(db: Database, book: An
     assert stored(db.authors)["name"] == "Changed"
     book.validate()
     assert book.author["name"] == "Changed"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_save_of_ones_own_finds_its_references_again(db: Database, book: Any) -> None:
+    book._process_custom_type("bson", book, Book.structure)
+    assert book["author"] == DBRef("authors", "ada", db.name)
+    db.books.replace_one({"_id": "notes"}, dict(book), upsert=True)
+
+    book._process_custom_type("python", book, Book.structure)
+
+    assert type(book["author"]).__name__ == "Author"
+    assert book["author"]["name"] == "Ada"

@@ -152,6 +152,15 @@ def test_stored_values_that_are_no_language_list_stay_as_they_are(
     ]
 
 
+def test_setting_a_missing_field_by_dot_gives_it_the_current_language() -> None:
+    doc = make({"title": str}, ["title"], use_dot_notation=True)(gen_skel=False, lang="fr")
+
+    doc.title = "Souris"
+
+    assert doc == {"title": {"fr": "Souris"}}
+    assert doc.title == "Souris"
+
+
 # A new document, its languages.
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
-from bson import Binary, DBRef, Decimal128, Int64, ObjectId
+from bson import Binary, Code, DBRef, Decimal128, Int64, ObjectId
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -147,6 +147,27 @@ def test_types_that_json_lacks_have_their_extended_form(col: Collection) -> None
     read = col.Doc.from_json(doc.to_json())
     assert {key: read[key] for key in "ubdir"} == {key: doc[key] for key in "ubdir"}
     assert read["p"].pattern == "^a"
+
+
+def test_what_json_has_no_type_for_is_read_by_the_declaration(col: Collection) -> None:
+    spec = {"code": Code, "scoped": Code, "long": Int64, "any": OR(int, str)}
+    made(col, spec)
+    doc = col.Doc(
+        {
+            "code": Code("f()"),
+            "scoped": Code("g(x)", {"x": 1, "y": ObjectId(HEX)}),
+            "long": Int64(5),
+            "any": 5,
+        }
+    )
+
+    read = col.Doc.from_json(doc.to_json())
+
+    assert json.loads(doc.to_json())["code"] == "f()"
+    assert read == doc
+    assert [type(value) for value in read.values()] == [Code, Code, Int64, int]
+    assert read["scoped"].scope == {"x": 1, "y": ObjectId(HEX)}
+    read.validate()
 
 
 def test_the_text_is_strict_json_whatever_the_number(col: Collection) -> None:

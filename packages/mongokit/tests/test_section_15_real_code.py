@@ -293,7 +293,9 @@ def test_private_helpers_keep_working(connection: Connection, col: Collection) -
     connection.register(Thing)
     thing = col.Thing({"tags": {"b", "a"}})
 
-    thing._process_custom_type("bson", thing, thing.structure)
+    with pytest.warns(DeprecationWarning, match="_process_custom_type"):
+        thing._process_custom_type("bson", thing, thing.structure)
     assert thing["tags"] == ["a", "b"]
-    thing._process_custom_type("python", thing, thing.structure)
+    with pytest.warns(DeprecationWarning, match="_process_custom_type"):
+        thing._process_custom_type("python", thing, thing.structure)
     assert thing["tags"] == {"a", "b"}

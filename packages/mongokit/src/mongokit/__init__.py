@@ -191,6 +191,10 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module(f"mongokit.{_LATER[name]}"), name)
     if name in _MODULES:
         return import_module(f"mongokit.{name}")
+    if name == "__version__":
+        from importlib.metadata import version  # noqa: PLC0415 - takes as long as all the rest
+
+        return version("mongokit")
     raise AttributeError(f"module 'mongokit' has no attribute {name!r}")
 
 

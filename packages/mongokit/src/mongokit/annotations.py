@@ -199,18 +199,17 @@ def _own_annotations(namespace: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _is_class_variable(annotation: Any) -> bool:
-    return annotation is typing.ClassVar or typing.get_origin(annotation) is typing.ClassVar
+    # PEP 591: what a class body says to be final, and gives a value, is the class's.
+    return (typing.get_origin(annotation) or annotation) in (typing.ClassVar, typing.Final)
 
 
 def _is_option(name: str, bases: tuple[type, ...]) -> bool:
     """Whether a name is a setting of the base classes: data, and no field of theirs."""
-    for base in bases:
-        for each in base.__mro__:
-            if name in vars(each):
-                found = vars(each)[name]
-                return name in getattr(each, "__annotations__", {}) and not isinstance(
-                    found, property
-                )
+    for each in (each for base in bases for each in base.__mro__ if name in vars(each)):
+        if isinstance(vars(each)[name], property):
+            return False
+        if name in getattr(each, "__annotations__", {}):
+            return True
     return False
 
 

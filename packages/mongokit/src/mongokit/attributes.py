@@ -42,6 +42,13 @@ class FieldProperty(property):
     """A declared field as an attribute; never hides another attribute of the class."""
 
 
+class NoField:
+    """In the place of a base's field property, where a class has no dot notation."""
+
+    def __get__(self, doc: Any, cls: Any = None) -> NoReturn:
+        raise AttributeError
+
+
 def add_field_properties(cls: Any, tree: Node) -> None:
     """Make the declared fields of a class attributes, where nothing else has their name.
 
@@ -60,6 +67,20 @@ def add_field_properties(cls: Any, tree: Node) -> None:
             if present is None and hasattr(cls, name):
                 continue
             setattr(cls, name, FieldProperty(_reader(cls, name, node)))
+
+
+def hide_field_properties(cls: Any) -> None:
+    """Take back the attributes that a class without dot notation inherits from one with it.
+
+    Args:
+        cls: A `SchemaDocument` class.
+    """
+    inherited = {name for base in cls.__mro__[1:] for name in vars(base)}
+    for name in inherited - vars(cls).keys():
+        found = [vars(base)[name] for base in cls.__mro__[1:] if name in vars(base)]
+        if isinstance(found[0], FieldProperty):
+            others = (each for each in found if not isinstance(each, (FieldProperty, NoField)))
+            setattr(cls, name, next(others, NoField()))
 
 
 def _reader(cls: Any, name: str, node: Node) -> Callable[[Any], Any]:

@@ -249,7 +249,8 @@ class Binding(Generic[D]):
         if field not in raw or raw[field] == self.document_class.__name__:
             return self
         name = raw[field]
-        found = registry(self.collection.database.client).get(name)
+        known = registry(self.collection.database.client)
+        found = known.get(name) if isinstance(name, str) else None
         if found is None:
             if isinstance(name, str) and name not in _warned:
                 _warned.add(name)

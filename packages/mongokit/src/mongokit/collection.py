@@ -84,7 +84,7 @@ class Collection(RawQueries, LegacyCollection):
             **kwargs: The same as `*args` by name, also in PyMongo 2's spellings.
 
         Raises:
-            TypeError: Two spellings of one argument.
+            TypeError: Two spellings of one argument; `wrap` is neither class nor manager.
             UnknownFieldError, QueryTypeError: The class of `wrap` has `strict_queries`; see
                 `Queries`.
 
@@ -109,9 +109,10 @@ class Collection(RawQueries, LegacyCollection):
     def _wrapper(self, wrap: Any) -> Binding[Any]:
         if isinstance(wrap, Binding):
             return wrap
-        if not isinstance(wrap, type):
-            wrap = type(wrap)
-        return self._binding_of(getattr(wrap, "__mongokit_of__", wrap))
+        cls = wrap if isinstance(wrap, type) else type(wrap)
+        if not getattr(cls, "_is_document", False):
+            raise TypeError(f"wrap must be a Document class or a manager, not {wrap!r}")
+        return self._binding_of(getattr(cls, "__mongokit_of__", cls))
 
     def with_options(self, *args: Any, **kwargs: Any) -> Collection:  # type: ignore[override]
         """Return this collection with other options, as PyMongo does; of this class too.
@@ -160,11 +161,15 @@ class Collection(RawQueries, LegacyCollection):
             Traceback (most recent call last):
             TypeError: 'Usr' is a collection, and a collection is not callable. If it is meant ...
         """
-        raise TypeError(
-            f"{self.name.split('.')[-1]!r} is a collection, and a collection is not callable. If "
-            "it is meant to be a Document class, it may not have been registered on this "
-            "connection"
-        )
+        name = self.name.rpartition(".")[2]
+        if name in registry(self.database.client):
+            hint = f"The class {name} names no __collection__: use db.a_collection.{name}()"
+        else:
+            hint = (
+                "If it is meant to be a Document class, it may not have been registered on this "
+                "connection"
+            )
+        raise TypeError(f"{name!r} is a collection, and a collection is not callable. {hint}")
 
     def __dir__(self) -> list[str]:
         """List the attributes and the registered classes."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, overload
 
 from mongokit import references
-from mongokit.database import Database
+from mongokit.database import Database, lacks_collection
 from mongokit.declaration import compile_again_if_changed
 from mongokit.errors import DeprecationError
 from mongokit.legacy import LegacyClient, translate_client_options
@@ -208,10 +208,7 @@ class Connection(LegacyClient):
             registered = self._documents.get(name)
             if registered is not None and getattr(registered, "__database__", None):
                 if not getattr(registered, "__collection__", None):
-                    raise AttributeError(
-                        f"{name}: __collection__ attribute not found. You cannot specify the "
-                        "`__database__` attribute without the `__collection__` attribute"
-                    )
+                    raise lacks_collection(registered)
                 return self.documents(registered)
         return super().__getattr__(name)
 

@@ -116,7 +116,9 @@ class Database(LegacyDatabase):
         """
         if isinstance(model, ClientSession):
             return super().dereference(dbref, model, *args, **kwargs)
-        if model is not None and not getattr(model, "_is_document", False):
+        model = getattr(model, "__mongokit_of__", model)  # a manager stands for its class
+        is_class = isinstance(model, type) and getattr(model, "_is_document", False)
+        if model is not None and not is_class:
             raise TypeError(f"model must be a Document class, not {model!r}")
         session = kwargs.pop("session", None)
         found = super().dereference(dbref, session, *args, **kwargs)
@@ -194,6 +196,8 @@ class Database(LegacyDatabase):
             registered = registry(self.client).get(name)
             if registered is not None and getattr(registered, "__collection__", None):
                 return self.documents(registered)
+            if registered is not None and getattr(registered, "__database__", None):
+                raise lacks_collection(registered)
         return super().__getattr__(name)
 
     def __dir__(self) -> list[str]:
@@ -204,6 +208,18 @@ class Database(LegacyDatabase):
             if getattr(cls, "__collection__", None)
         }
         return sorted({*super().__dir__(), *named})
+
+
+def lacks_collection(document_class: type) -> AttributeError:
+    """Return the error of a class that names a database but no collection.
+
+    Args:
+        document_class: A `Document` class.
+    """
+    return AttributeError(
+        f"{document_class.__name__}: __collection__ attribute not found. You cannot specify the "
+        "`__database__` attribute without the `__collection__` attribute"
+    )
 
 
 def collection_name(document_class: type) -> str:

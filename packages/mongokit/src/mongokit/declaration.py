@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, dataclass_transform
 
 from mongokit.annotations import Declared, argument, field, plain, read
-from mongokit.attributes import FieldProperty, add_field_properties
+from mongokit.attributes import FieldProperty, add_field_properties, hide_field_properties
 from mongokit.compiler import Model
 from mongokit.errors import (
     DuplicateI18nError,
@@ -92,6 +92,7 @@ def _check_declaration(name: str, namespace: Mapping[str, Any]) -> None:
         raise StructureError(
             f"{name}: `required` is not an option; declare required fields in `required_fields`"
         )
+    _check_kinds(name, namespace)
     for option, error in (
         ("required_fields", DuplicateRequiredError),
         ("i18n", DuplicateI18nError),
@@ -102,6 +103,30 @@ def _check_declaration(name: str, namespace: Mapping[str, Any]) -> None:
             raise error(f"duplicate {option} : {twice}")
     if namespace.get("atomic_save"):
         raise DeprecationWarning("atomic_save is not supported: a save replaces the whole document")
+
+
+def _check_kinds(name: str, namespace: Mapping[str, Any]) -> None:
+    """Refuse what can't be read as what the option is."""
+    for option in _MERGED_DICTS:
+        if not isinstance(namespace.get(option) or {}, Mapping):
+            raise StructureError(f"{name}.{option} must be a dict of paths")
+    for option in _UNITED_LISTS:
+        if not isinstance(namespace.get(option) or [], (list, tuple, set, frozenset)):
+            raise StructureError(f"{name}.{option} must be a list")
+    for path, declared in (namespace.get("validators") or {}).items():
+        if not all(callable(each) for each in _callables(declared)):
+            raise StructureError(f"{name}: the validator of {path} is not callable")
+    handler = namespace.get("migration_handler")
+    if handler is not None and not callable(handler):
+        raise StructureError(f"{name}.migration_handler must be a DocumentMigration class")
+    gridfs = namespace.get("gridfs") or []
+    if isinstance(gridfs, Mapping):
+        for unknown in gridfs.keys() - {"files", "containers"}:
+            raise StructureError(f"{name}.gridfs has files and containers, not {unknown}")
+    for names in gridfs.values() if isinstance(gridfs, Mapping) else [gridfs]:
+        is_listed = isinstance(names, (list, tuple, set, frozenset))
+        if not is_listed or not all(isinstance(each, str) for each in names):
+            raise StructureError(f"{name}.gridfs must be a list of names, or a dict of two")
 
 
 def _merge_said(
@@ -249,7 +274,9 @@ def compile_class(cls: Any) -> None:
     )
     cls._declared = _declaration(cls)
     _note_references(cls)
-    if cls.use_dot_notation and tree is not None:
+    if not cls.use_dot_notation:
+        hide_field_properties(cls)
+    elif tree is not None:
         add_field_properties(cls, tree)
 
 

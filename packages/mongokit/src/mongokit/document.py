@@ -17,24 +17,31 @@ from mongokit.binding import Binding
 from mongokit.compiler import UNBOUND_OPTIONS
 from mongokit.convert import content_of, stored_form, stored_id
 from mongokit.errors import (
+    AutoReferenceError,
+    BadIndexError,
     Failure,
+    InvalidDocument,
     MaxDocumentSizeError,
+    MultipleResultsFound,
+    OperationFailure,
+    OptionConflictError,
     SchemaDocumentError,
     StructureError,
 )
-from mongokit.legacy import write_concern_from
+from mongokit.legacy import warn, write_concern_from
 from mongokit.queries import Queries
 from mongokit.saving import Saving
 from mongokit.schema_document import (
     DocumentProperties,
     SchemaDocument,
+    SchemaProperties,
     as_failure,
     bound,
     check,
     check_by_walking,
     set_binding,
 )
-from mongokit.types import STORED_TYPES
+from mongokit.types import STORED_TYPES, CustomType
 
 if TYPE_CHECKING:
     from pymongo.client_session import ClientSession
@@ -43,7 +50,22 @@ if TYPE_CHECKING:
     from mongokit.connection import Connection
     from mongokit.database import Database
 
-__all__ = ["Document", "DocumentProperties"]
+# More than is made here: the names that MongoKit 0.9 had under this path.
+__all__ = [
+    "AutoReferenceError",
+    "BadIndexError",
+    "CustomType",
+    "Document",
+    "DocumentProperties",
+    "InvalidDocument",
+    "MaxDocumentSizeError",
+    "MultipleResultsFound",
+    "OperationFailure",
+    "OptionConflictError",
+    "SchemaDocument",
+    "SchemaProperties",
+    "StructureError",
+]
 
 # A document whose estimate is above this is encoded to know its size: far below every server's
 # limit, far above the common document.
@@ -198,6 +220,7 @@ class Document(SchemaDocument, Queries[Any]):
             safe: False asks for no acknowledgement.
             *args: Part of the classic signature.
             **kwargs: `session=`, and write concern options: `w`, `j`, `wtimeout`, `fsync`.
+                PyMongo 2's `manipulate` and `check_keys` are ignored.
 
         Raises:
             ConnectionError: The document was made without a collection.
@@ -400,6 +423,23 @@ class Document(SchemaDocument, Queries[Any]):
         changed: bool = handler(type(self)).migrate(self, safe=safe, session=session)
         return changed
 
+    def _process_custom_type(self, target: str, doc: Any, structure: Any = None) -> None:
+        """Convert the CustomTypes of `doc`, and its references, in place.
+
+        Deprecated: kept for code that writes its own save. `save()` never changes the document.
+
+        Args:
+            target: `'bson'`, where references are DBRefs, or `'python'`.
+            doc: The document.
+            structure: Part of the classic signature; the class's own is used.
+
+        Raises:
+            AutoReferenceError: A referenced document is not stored.
+        """
+        SchemaDocument._process_custom_type(self, target, doc, structure)
+        if target == "python" and isinstance(doc, Document) and doc._binding is not None:
+            references.fetch([doc])
+
     def _make_reference(self, doc: Any, structure: Any = None) -> None:
         """Save the referenced documents that were changed, and put DBRefs in their place.
 
@@ -409,6 +449,7 @@ class Document(SchemaDocument, Queries[Any]):
             doc: The document itself, as classic code passes it.
             structure: Part of the classic signature; the class's own is used.
         """
+        warn("_make_reference() is deprecated: save() leaves the documents in place")
         with Saving(self) as saving:
             saving.write_referenced()
         for place, referenced in references.referenced(doc):
@@ -578,8 +619,13 @@ def validated_size(
             size = check(document, options)
     except StructureError as error:
         raise _explained(document, error) from error.__cause__
-    if size > LARGE:
-        _check_size(document, bson.encode(stored_form(document), False, options))
+    if size > LARGE and (document.raise_validation_errors or not document.validation_errors):
+        try:
+            _check_size(document, bson.encode(stored_form(document), False, options))
+        except (MaxDocumentSizeError, InvalidDocument, OverflowError) as error:
+            if document.raise_validation_errors:
+                raise
+            document.validation_errors[None] = [error]
     if model.has_references:
         references.validate_referenced(document, auto_migrate=auto_migrate, session=session)
     return size
@@ -647,6 +693,8 @@ def save_document(
     """
     binding = bound(document)
     session = options.pop("session", None)
+    for name in ("manipulate", "check_keys"):  # PyMongo 2's, without a meaning today
+        options.pop(name, None)
     if not safe:
         options.setdefault("w", 0)
     target = binding.collection

@@ -277,9 +277,9 @@ class DotCollapsedDict(dict[str, Any]):
     Args:
         mapping: The nested dict; it stays as it is.
         remove_under_type: Where a dict has a type key, put an empty dict there and go no deeper.
-        reference: A nested dict, such as a structure: collapse only what is a dict with keys in
-            it too, so that values of `dict` fields stay whole. Keys under a type key of the
-            reference are followed by that.
+        reference: A dict such as a structure, nested or collapsed itself: collapse only what is a
+            dict with keys in it too, so that values of `dict` fields stay whole. Keys under a type
+            key of the reference are followed by that.
 
     Example:
         >>> DotCollapsedDict({"a": {"b": 1, str: {"c": 2}}})
@@ -296,6 +296,8 @@ class DotCollapsedDict(dict[str, Any]):
     ) -> None:
         """Collapse the mapping."""
         super().__init__()
+        if any("." in key for key in reference or () if isinstance(key, str)):
+            reference = DotExpandedDict(reference or {})
         if _is_branch(mapping):
             self._collapse(mapping, "", remove_under_type, reference)
         else:

@@ -191,10 +191,10 @@ def run_validator(
             return None
     except Exception as error:  # noqa: BLE001 - whatever a validator raises is its refusal
         cause = error
-        text = with_path(str(error), path)
-    else:
-        name = getattr(function, "__name__", None) or type(function).__name__
-        text = f"{path} does not pass the validator {name}"
+    name = getattr(function, "__name__", None) or type(function).__name__
+    text = f"{path} does not pass the validator {name}"
+    if cause is not None:
+        text = with_path(str(cause), path) if str(cause) else f"{text}: {type(cause).__name__}"
     refusal = ValidationError(
         text,
         path=path,

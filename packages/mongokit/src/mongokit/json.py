@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from bson import DBRef, ObjectId, json_util
+from bson import Code, DBRef, Int64, ObjectId, json_util
 from bson.binary import UuidRepresentation
 from bson.errors import BSONError
 from bson.json_util import CANONICAL_JSON_OPTIONS, RELAXED_JSON_OPTIONS, JSONOptions
@@ -200,6 +200,9 @@ def _document(document: Any, above: tuple[Document, ...], *, located: bool) -> d
 def _plain(value: Any, node: Node | None, above: tuple[Document, ...], *, located: bool) -> Any:
     """Return the JSON form of a value that stands where `node` is declared."""
     match value:
+        case Code(scope=dict() as scope):  # without one it is a text, which the declaration makes
+            inside = _plain(dict(scope), None, above, located=located)
+            return {"$code": str(value), "$scope": inside}
         case None | bool() | str():
             return value
         case int():
@@ -307,12 +310,14 @@ class _Reader:
         if isinstance(value, list):
             made = next((t for t in types if issubclass(t, (set, frozenset, tuple))), None)
             return value if made is None else made(value)
-        if (
-            isinstance(value, (int, float))
-            and not isinstance(value, (bool, *types))
-            and any(issubclass(kind, datetime) for kind in types)
-        ):
+        if isinstance(value, (bool, *types)):
+            return value
+        if isinstance(value, (int, float)) and any(issubclass(kind, datetime) for kind in types):
             return self._datetime(value)
+        if isinstance(value, int) and Int64 in types:
+            return Int64(value)
+        if isinstance(value, str) and Code in types:
+            return Code(value)
         return value
 
     def _listed(self, value: Any, operands: Iterable[Any]) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from mongokit import bulk
 from mongokit.queries import Queries
@@ -290,6 +290,24 @@ class Documents(Queries[D]):
         return watching.watch(bound(self), pipeline, session=session, options=options)
 
 
+# What would change, or store, the empty document that a manager is.
+_CHANGING = (
+    *("__delitem__", "__ior__", "__setitem__", "clear", "pop", "popitem", "save", "setdefault"),
+    "update",
+)
+
+
+def _refusing(method: str) -> Any:
+    def refuse(self: Any, *_args: Any, **_kwargs: Any) -> NoReturn:
+        name = type(self).__name__
+        raise TypeError(
+            f"{method}: this is the manager of {name}, which all its users share; call it for a "
+            f"document, db.{bound(self).collection.name}.{name}()"
+        )
+
+    return refuse
+
+
 def make_manager(document_class: type[D], collection: Collection) -> Documents[D]:
     """Make the manager of a class in a collection.
 
@@ -300,12 +318,17 @@ def make_manager(document_class: type[D], collection: Collection) -> Documents[D
         document_class: The class.
         collection: Where its documents are stored.
     """
-    namespace = {
+    namespace: dict[str, Any] = {
         "__mongokit_of__": document_class,
         "__module__": document_class.__module__,
         "__qualname__": document_class.__qualname__,
         "__doc__": document_class.__doc__,
     }
+    for method in _CHANGING:
+        # What the class itself has made of a name works on its manager too.
+        module = getattr(getattr(document_class, method), "__module__", None)  # none: it is dict's
+        if module is None or module.partition(".")[0] == "mongokit":
+            namespace[method] = _refusing(method)
     metaclass: Any = type(document_class)
     manager_class: Any = metaclass(document_class.__name__, (document_class, Documents), namespace)
     manager: Documents[D] = manager_class(collection=collection)

@@ -29,6 +29,7 @@ from mongokit.declaration import (
     DocumentProperties,
     SchemaProperties,
 )
+from mongokit.dotted import DotCollapsedDict, DotedDict, DotExpandedDict, i18nDotedDict
 from mongokit.errors import (
     AuthorizedTypeError,
     BadKeyError,
@@ -48,7 +49,9 @@ from mongokit.errors import (
     i18nError,
 )
 from mongokit.i18n import i18n
+from mongokit.legacy import warn
 from mongokit.nearest import near_name
+from mongokit.operators import IS, NOT, OR, SchemaOperator
 from mongokit.schema import MappingNode, Said
 from mongokit.types import CustomType, Set
 
@@ -59,11 +62,17 @@ if TYPE_CHECKING:
 
 # More than is made here: the names that MongoKit 0.9 had under this path.
 __all__ = [
+    "IS",
+    "NOT",
+    "OR",
     "AuthorizedTypeError",
     "BadKeyError",
     "CustomType",
     "DefaultFieldTypeError",
     "DocumentProperties",
+    "DotCollapsedDict",
+    "DotExpandedDict",
+    "DotedDict",
     "DuplicateDefaultValueError",
     "DuplicateI18nError",
     "DuplicateRequiredError",
@@ -72,12 +81,14 @@ __all__ = [
     "RequireFieldError",
     "SchemaDocument",
     "SchemaDocumentError",
+    "SchemaOperator",
     "SchemaProperties",
     "SchemaTypeError",
     "Set",
     "StructureError",
     "ValidationError",
     "i18n",
+    "i18nDotedDict",
     "i18nError",
 ]
 
@@ -407,6 +418,7 @@ class SchemaDocument(dict[str, Any], metaclass=SchemaProperties):
             doc: The document.
             structure: Part of the classic signature; the class's own is used.
         """
+        warn("_process_custom_type() is deprecated: save() leaves the document as it is")
         model = type(self).__mongokit__
         function = model.to_bson if target == "bson" else model.to_python
         if function is not None:
@@ -420,13 +432,15 @@ class SchemaDocument(dict[str, Any], metaclass=SchemaProperties):
         """
         if type(self).use_dot_notation and dict.__contains__(self, name):
             return read_container(self, name)
+        if name == "validation_errors":  # nothing was validated yet
+            return {}
         return no_attribute(self, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set the field `name` under dot notation, if there is one; else a plain attribute."""
         cls = type(self)
         if cls.use_dot_notation and is_free(cls, name):
-            if dict.__contains__(self, name):
+            if dict.__contains__(self, name) or name in cls.__mongokit__.i18n:
                 write_field(self, name, value)
                 return
             if cls.__mongokit__.lenient and not name.startswith("_"):

@@ -123,8 +123,8 @@ class Set(CustomType):
         if wanted is not None:
             for item in value:
                 if not isinstance(item, wanted):
-                    msg = f"{wanted} is not an instance of {type(item)}"
-                    raise ValueError(msg)
+                    found = type(item).__name__
+                    raise ValueError(f"an item is not an instance of {wanted.__name__}: {found}")
         try:
             return sorted(value)
         except TypeError:  # no order among these items

@@ -9,13 +9,26 @@ from pymongo.database import Database
 
 from mongokit.errors import DeprecationError
 from mongokit.legacy._status import statuses_of
-from mongokit.legacy._warnings import warn_call
+from mongokit.legacy._warnings import warn, warn_call
 
 Document = dict[str, Any]
 
 
 class LegacyDatabase(Database[Document]):
     """PyMongo 2's calls for a database."""
+
+    @property
+    def connection(self) -> Any:
+        """The client.
+
+        Legacy: use `client`. A collection of this name is `db["connection"]`.
+
+        Example:
+            >>> db.connection is connection
+            True
+        """
+        warn("Database.connection is PyMongo 2's: use client")
+        return self.client
 
     def collection_names(self, include_system_collections: bool = True) -> list[str]:
         """Return the names of the collections.
@@ -166,6 +179,38 @@ class LegacyDatabase(Database[Document]):
 
 class LegacyClient(MongoClient[Document]):
     """PyMongo 2's calls for a client."""
+
+    @property
+    def host(self) -> str | None:
+        """The host of the server that writes go to, None for no single one.
+
+        Legacy: use `address`. A database of this name is `connection["host"]`.
+
+        Raises:
+            pymongo.errors.ServerSelectionTimeoutError: No server answers.
+
+        Example:
+            >>> connection.host
+            '127.0.0.1'
+        """
+        warn("MongoClient.host is PyMongo 2's: use address")
+        return self.address[0] if self.address else None
+
+    @property
+    def port(self) -> int | None:
+        """The port of the server that writes go to, None for no single one.
+
+        Legacy: use `address`. A database of this name is `connection["port"]`.
+
+        Raises:
+            pymongo.errors.ServerSelectionTimeoutError: No server answers.
+
+        Example:
+            >>> (connection.host, connection.port) == connection.address
+            True
+        """
+        warn("MongoClient.port is PyMongo 2's: use address")
+        return self.address[1] if self.address else None
 
     def database_names(self) -> list[str]:
         """Return the names of the databases.
