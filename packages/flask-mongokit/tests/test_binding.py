@@ -53,13 +53,25 @@ def test_init_app_opens_no_client_and_asks_for_no_address() -> None:
     assert asked == []
 
 
-@pytest.mark.parametrize("second", ["same", "other"])
-def test_second_init_app_on_one_app_is_refused(second: str) -> None:
+def test_second_init_app_of_the_same_object_changes_nothing(make_app: Any) -> None:
+    db = MongoKit()
+    app = make_app(db)
+    with app.app_context():
+        client = db.connection
+
+        db.init_app(app)
+
+        assert db.connection is client
+
+
+def test_another_extension_on_the_app_is_refused() -> None:
     app = Flask("tasks")
     db = MongoKit(app)
 
-    with pytest.raises(RuntimeError, match=r"'tasks' has a MongoKit already.*init_app\(app\) once"):
-        (db if second == "same" else MongoKit()).init_app(app)
+    with pytest.raises(RuntimeError, match=r"'tasks' has another MongoKit already"):
+        MongoKit(app)
+
+    assert app.extensions["mongokit"] is db
 
 
 USES: list[Callable[[MongoKit], object]] = [
@@ -84,14 +96,38 @@ def test_use_outside_a_context_names_the_cure(use: Callable[[MongoKit], object])
         use(db)
 
 
-def test_use_in_an_app_that_is_not_bound_names_the_cure() -> None:
+@pytest.mark.parametrize("use", USES)
+def test_use_in_an_app_that_is_not_bound_names_the_cure(
+    use: Callable[[MongoKit], object],
+) -> None:
     db = MongoKit(Flask("other"))
+    app = Flask("tasks")
+    MongoKit(app)
 
     with (
-        Flask("tasks").app_context(),
+        app.app_context(),
         pytest.raises(RuntimeError, match=r"not bound to the Flask app 'tasks'.*init_app\(app\)"),
     ):
-        db.connect()
+        use(db)
+
+
+def test_the_extension_is_no_container() -> None:
+    db: Any = MongoKit()
+
+    with pytest.raises(TypeError, match="not iterable"):
+        list(db)
+    with pytest.raises(TypeError):
+        assert "users" in db
+
+
+@pytest.mark.parametrize("wrong", ["User", None, 3, dict, [dict], ["User"]])
+def test_register_refuses_what_is_no_document_class(wrong: Any) -> None:
+    db = MongoKit()
+
+    with pytest.raises(TypeError, match=r"can't register .*no Document class"):
+        db.register(wrong)
+
+    assert db.registered_documents == []
 
 
 def test_tools_may_probe_the_extension_without_a_context() -> None:

@@ -135,10 +135,48 @@ def test_configuration_is_read_at_the_first_use(make_app: Any, database_name: st
         assert db.name == database_name
 
 
-def test_init_app_adds_nothing_to_the_configuration() -> None:
+def test_init_app_sets_the_defaults_that_are_missing() -> None:
     app = Flask("tasks")
-    before = dict(app.config)
+    app.config["MONGODB_PORT"] = 27018
 
     MongoKit(app)
 
-    assert app.config == before
+    assert {key: app.config[key] for key in app.config if key.startswith("MONGODB_")} == {
+        "MONGODB_HOST": "127.0.0.1",
+        "MONGODB_PORT": 27018,
+        "MONGODB_DATABASE": "flask",
+        "MONGODB_USERNAME": None,
+        "MONGODB_PASSWORD": None,
+        "MONGODB_TZ_AWARE": False,
+        "MONGODB_SLAVE_OKAY": False,
+    }
+
+
+def test_database_of_the_uri_wins_over_the_default_and_not_over_the_same_name_set_late() -> None:
+    db, other = MongoKit(), MongoKit()
+    settings = {"MONGODB_URI": "mongodb://127.0.0.1:1/stored", "MONGODB_OPTIONS": NOWHERE}
+    app, late = Flask("tasks"), Flask("late")
+    for each, extension in ((app, db), (late, other)):
+        extension.init_app(each)
+        each.config |= settings
+    late.config["MONGODB_DATABASE"] = "flask"
+
+    with app.app_context():
+        assert db.name == "stored"
+    with late.app_context():
+        assert other.name == "flask"
+
+
+def test_empty_uri_counts_as_none(make_app: Any) -> None:
+    db = MongoKit()
+
+    with make_app(db, MONGODB_URI="", MONGODB_OPTIONS={"connect": False}).app_context():
+        assert db.connection._topology_settings.seeds == {("127.0.0.1", 27017)}
+
+
+def test_options_may_name_host_and_port(make_app: Any) -> None:
+    options = {"host": "db.example", "port": 27018, "connect": False}
+    db = MongoKit()
+
+    with make_app(db, MONGODB_URI=None, MONGODB_OPTIONS=options).app_context():
+        assert db.connection._topology_settings.seeds == {("db.example", 27018)}

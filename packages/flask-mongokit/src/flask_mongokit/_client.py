@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable
+from typing import Any
 from weakref import WeakSet
 
 from blinker import Namespace
@@ -27,23 +28,43 @@ client_created = Namespace().signal(
 )
 
 
+class _DefaultName(str):
+    """The database's name where nobody has set one: the one in the URI comes first."""
+
+    __slots__ = ()
+
+
+# As in Flask-MongoKit 0.6.
+DEFAULTS: dict[str, Any] = {
+    "MONGODB_HOST": "127.0.0.1",
+    "MONGODB_PORT": 27017,
+    "MONGODB_DATABASE": _DefaultName("flask"),
+    "MONGODB_USERNAME": None,
+    "MONGODB_PASSWORD": None,
+    "MONGODB_TZ_AWARE": False,
+    "MONGODB_SLAVE_OKAY": False,
+}
+
+
 def connect(app: Flask, documents: Iterable[type]) -> tuple[Connection, str]:
     """Make a client from the app's configuration; give it and the name of the app's database."""
-    config = {key: value for key, value in app.config.items() if value is not None}
-    uri, name = config.get("MONGODB_URI"), config.get("MONGODB_DATABASE")
+    config = DEFAULTS | {key: value for key, value in app.config.items() if value is not None}
+    uri, name = config.get("MONGODB_URI") or None, config["MONGODB_DATABASE"]
+    name = None if isinstance(name, _DefaultName) else name
     # Only what was asked for is passed on, so that the URI's own options stay.
     login = {"MONGODB_USERNAME": "username", "MONGODB_PASSWORD": "password"}
-    options = {option: config[key] for key, option in login.items() if key in config}
+    options = {option: config[key] for key, option in login.items() if config[key] is not None}
     if options and uri is None:  # Flask-MongoKit 0.6 logged in to the database that it used
-        options["authSource"] = name or "flask"
-    if config.get("MONGODB_TZ_AWARE"):
+        options["authSource"] = name or DEFAULTS["MONGODB_DATABASE"]
+    if config["MONGODB_TZ_AWARE"]:
         options["tz_aware"] = True
-    if config.get("MONGODB_SLAVE_OKAY"):
+    if config["MONGODB_SLAVE_OKAY"]:
         options["readPreference"] = "secondaryPreferred"
     options |= config.get("MONGODB_OPTIONS", {})
     if uri is None:
-        options["port"] = int(config.get("MONGODB_PORT", 27017))
-        uri = config.get("MONGODB_HOST", "127.0.0.1")
+        options.setdefault("port", int(config["MONGODB_PORT"]))
+        uri = config["MONGODB_HOST"]
+    uri = options.pop("host", uri)
     client = Connection(uri() if callable(uri) else uri, **options)
     try:
         client.register(list(documents))

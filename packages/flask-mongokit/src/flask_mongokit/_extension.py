@@ -16,7 +16,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 import mongokit
-from flask_mongokit._client import State
+from flask_mongokit._client import DEFAULTS, State
 from flask_mongokit._document import BSONObjectIdConverter, Document
 from flask_mongokit._indexes import commands, plans
 from mongokit.indexes import create
@@ -75,15 +75,18 @@ class MongoKit:
     def init_app(self, app: Flask) -> None:
         """Bind an application: give it the URL converter `ObjectId` and the commands `flask db …`.
 
-        Nothing is opened, and no configuration is read.
+        Nothing is opened. Settings that are missing get their defaults; all count as they are when
+        the client is made.
 
         Raises:
-            RuntimeError: A MongoKit is bound to the app already.
+            RuntimeError: Another MongoKit is bound to the app already.
         """
-        if "mongokit" in app.extensions:
-            raise RuntimeError(
-                f"The Flask app {app.name!r} has a MongoKit already: call init_app(app) once."
-            )
+        if (present := app.extensions.get("mongokit")) is self:
+            return
+        if present is not None:
+            raise RuntimeError(f"The Flask app {app.name!r} has another MongoKit already.")
+        for name, value in DEFAULTS.items():
+            app.config.setdefault(name, value)
         app.extensions["mongokit"] = self
         app.url_map.converters["ObjectId"] = BSONObjectIdConverter
         app.cli.add_command(commands)
@@ -99,6 +102,9 @@ class MongoKit:
 
         A class replaces an older one of its name. Given several, return `registered_documents`.
 
+        Raises:
+            TypeError: Something that is no document class.
+
         Example:
             >>> @db.register
             ... class Note(Document):
@@ -106,7 +112,11 @@ class MongoKit:
             >>> db.register([Task, Note]) == db.registered_documents == [Task, Note]
             True
         """
-        classes = [documents] if isinstance(documents, type) else list(documents)
+        one = isinstance(documents, (type, str)) or not isinstance(documents, Iterable)
+        classes: list[Any] = [documents] if one else list(documents)  # type: ignore[arg-type]
+        for cls in classes:
+            if not (isinstance(cls, type) and hasattr(cls, "__mongokit__")):
+                raise TypeError(f"can't register {cls!r}: it is no Document class")
         self._documents |= {cls.__name__: cls for cls in classes}
         for state in list(self._states.values()):
             state.register(classes)
@@ -130,16 +140,20 @@ class MongoKit:
 
     def _used(self) -> tuple[mongokit.Connection, State]:
         """Return the current app's client and what is held for the app; note that it was used."""
-        context = _current_context()
-        app = context.app
-        state = self._states.get(app)
-        if state is None:
-            raise RuntimeError(
-                f"MongoKit is not bound to the Flask app {app.name!r}: call init_app(app) first."
-            )
-        client = state.client(app, self._documents.values())
+        context, state = self._current()
+        client = state.client(context.app, self._documents.values())
         context.g.mongokit_connected = True
         return client, state
+
+    def _current(self) -> tuple[AppContext, State]:
+        context = _current_context()
+        state = self._states.get(context.app)
+        if state is None:
+            raise RuntimeError(
+                f"MongoKit is not bound to the Flask app {context.app.name!r}: call init_app(app)"
+                " first."
+            )
+        return context, state
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):  # Python and test tools ask any object for such, without a context
@@ -148,6 +162,8 @@ class MongoKit:
 
     def __getitem__(self, name: str) -> mongokit.Collection:
         return self.database[name]
+
+    __iter__ = __contains__ = None  # else Python would try db[0], db[1], ...
 
     @overload
     def documents(self, cls: type[D]) -> DocumentsOr404[D]: ...
@@ -181,7 +197,7 @@ class MongoKit:
 
     def disconnect(self) -> None:
         """Be done with the database in this application context; the client stays, for others."""
-        _current_context().g.pop("mongokit_connected", None)
+        self._current()[0].g.pop("mongokit_connected", None)
 
     @property
     def connected(self) -> bool:
@@ -193,11 +209,11 @@ class MongoKit:
             >>> before, count, after
             (False, 1, True)
         """
-        return "mongokit_connected" in _current_context().g
+        return "mongokit_connected" in self._current()[0].g
 
     def close(self, app: Flask | None = None) -> None:
         """Close the client of an app (the current one) in this process; the next use makes one."""
-        if state := self._states.get(app or _current_context().app):
+        if state := self._states.get(app) if app else self._current()[1]:
             state.close()
 
     def transaction(
