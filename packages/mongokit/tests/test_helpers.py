@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
 
 import bson
 import pytest
@@ -58,3 +59,13 @@ def test_years_that_python_lacks_are_refused(milliseconds: int) -> None:
 def test_python_2s_names_are_python_3s_types() -> None:
     assert compat.unicode is compat.basestring is str
     assert compat.long is int
+
+
+def test_what_is_no_time_is_a_type_error_that_says_so() -> None:
+    wrong: Any
+    for wrong in (None, "now", date(2026, 1, 1)):
+        with pytest.raises(TypeError, match="a datetime is expected"):
+            totimestamp(wrong)
+    for wrong in (None, "5"):
+        with pytest.raises(TypeError, match="milliseconds are expected"):
+            fromtimestamp(wrong)

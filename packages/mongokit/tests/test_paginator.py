@@ -296,3 +296,15 @@ def test_a_position_has_a_value_for_each_sorted_field(fields: list[str], value: 
     position = page.position(document)
 
     assert position == tuple(1 if f == "_id" else None if f == "d" else value for f, _ in page.sort)
+
+
+def test_what_is_no_cursor_or_no_number_is_a_type_error_that_names_it(things: Collection) -> None:
+    wrong: Any
+    for wrong in ([1, 2], things.aggregate([])):
+        with pytest.raises(TypeError, match=r"cursor must be what find\(\) returns"):
+            Paginator(wrong)
+    for wrong in ("2", None, 1.0):
+        with pytest.raises(TypeError, match="page must be an int"):
+            Paginator(things.find(), page=wrong)
+        with pytest.raises(TypeError, match="limit must be an int"):
+            Paginator(things.find(), limit=wrong)

@@ -429,3 +429,11 @@ def test_deleting_the_document_leaves_its_files(doc: Any, db: Database) -> None:
     doc.delete()
 
     assert len(stored(db)) == 1
+
+
+def test_a_name_in_a_container_is_a_text(doc: Any, db: Database) -> None:
+    for wrong in (5, None):
+        with pytest.raises(TypeError, match="name must be a text"):
+            doc.fs.images[wrong] = b"1"
+
+    assert stored(db) == []

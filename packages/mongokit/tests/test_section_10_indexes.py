@@ -531,3 +531,10 @@ def test_the_plan_takes_a_manager_too(connection: Connection, db: mongokit.Datab
     connection.register(document_with({"fields": "name"}))
 
     assert [str(index) for index in plan(db.docs.Doc, db.docs).missing] == ["name_1"]
+
+
+def test_indexes_are_generated_in_a_collection_only(db: mongokit.Database) -> None:
+    wrong: Any
+    for wrong in (db, "docs"):
+        with pytest.raises(TypeError, match="collection must be a collection"):
+            document_with({"fields": "name"}).generate_index(wrong)

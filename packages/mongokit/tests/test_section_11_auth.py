@@ -277,3 +277,11 @@ def test_properties_hold_under_dot_notation(db: Database, connection: Connection
     found = db.members.Dotted.find_one()
     assert found.user.login == found.login == "ada"
     assert found.verify_password("x")
+
+
+def test_a_password_that_is_no_text_is_refused() -> None:
+    account = Member()
+    wrong: Any = 5
+
+    with pytest.raises(TypeError, match="password must be a text, not int"):
+        account.password = wrong

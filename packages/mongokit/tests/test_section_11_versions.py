@@ -491,3 +491,9 @@ def test_32_writers_with_20_saves_each_make_640_revisions_none_lost_or_doubled(
 def test_a_versioned_class_is_a_document(pages: Collection) -> None:
     assert issubclass(VersionedDocument, Document)
     assert isinstance(pages.Page, VersionedDocument)
+
+
+@pytest.mark.parametrize("call", ["delete", "get_last_revision_id", "get_revisions", "reload"])
+def test_a_document_that_was_never_saved_says_so(call: str, pages: Collection) -> None:
+    with pytest.raises(KeyError, match="_id: this Page was never saved"):
+        list(getattr(pages.Page({"text": "x"}), call)())

@@ -218,6 +218,8 @@ def _scrypt(password: str | bytes, salt: bytes, cost: tuple[int, int, int]) -> b
 
 
 def _encoded(password: str | bytes) -> bytes:
+    if not isinstance(password, (str, bytes)):
+        raise TypeError(f"a password must be a text, not {type(password).__name__}")
     return password.encode() if isinstance(password, str) else password
 
 

@@ -97,6 +97,8 @@ def stored_id(document: Any) -> Any:
         KeyError: It has none.
     """
     convert: Converter | None = type(document).__mongokit__.to_bson
+    if not dict.__contains__(document, "_id"):
+        raise KeyError(f"_id: this {type(document).__name__} was never saved")
     identity = dict.__getitem__(document, "_id")
     return identity if convert is None else convert({"_id": identity})["_id"]
 

@@ -524,6 +524,7 @@ class Document(SchemaDocument, Queries[Any]):
             The names of the declared indexes, in the order of `indexes`.
 
         Raises:
+            TypeError: That is no collection.
             BadIndexError: `indexes` was changed after the class was made, and is malformed.
             pymongo.errors.DuplicateKeyError: Stored documents break a unique index.
             pymongo.errors.OperationFailure: The server refuses an index, or has it with other

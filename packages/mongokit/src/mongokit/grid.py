@@ -245,6 +245,8 @@ class _Files:
             return file.read()
 
     def _write(self, filename: str, data: Any) -> None:
+        if not isinstance(filename, str):
+            raise TypeError(f"a file's name must be a text, not {type(filename).__name__}")
         if not isinstance(data, bytes):
             raise TypeError(
                 f"{filename}: only bytes can be assigned, not {type(data).__name__}; encode a "

@@ -33,10 +33,15 @@ def totimestamp(value: datetime) -> int:
     Returns:
         The milliseconds, exactly; negative before 1970.
 
+    Raises:
+        TypeError: The value is no datetime.
+
     Example:
         >>> totimestamp(datetime(2024, 1, 1, 12, 0, 0, 500_000))
         1704110400500
     """
+    if not isinstance(value, datetime):
+        raise TypeError(f"a datetime is expected, not {type(value).__name__}")
     aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
     return (aware - _EPOCH) // _MILLISECOND
 
@@ -50,11 +55,14 @@ def fromtimestamp(value: float) -> datetime:
     Raises:
         OverflowError: The year would be before 1 or after 9999.
         ValueError: The value is not a number (NaN).
+        TypeError: The value is no number.
 
     Example:
         >>> fromtimestamp(1704110400500)
         datetime.datetime(2024, 1, 1, 12, 0, 0, 500000)
     """
+    if not isinstance(value, (int, float)):
+        raise TypeError(f"milliseconds are expected, not {type(value).__name__}")
     return (_EPOCH + timedelta(milliseconds=value)).replace(tzinfo=None)
 
 

@@ -22,17 +22,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from pymongo import IndexModel
+from pymongo.collection import Collection
 
 from mongokit.errors import BadIndexError
 from mongokit.legacy import warn
 from mongokit.schema import ALWAYS_KNOWN, Node
 from mongokit.stored import Stored, places
-
-if TYPE_CHECKING:
-    from pymongo.collection import Collection
 
 __all__ = [
     "INDEX_ALL",
@@ -261,6 +259,8 @@ def generate(document_class: Any, collection: Collection[Any]) -> list[str]:
     Raises:
         See `Document.generate_index`.
     """
+    if not isinstance(collection, Collection):
+        raise TypeError(f"collection must be a collection, not {type(collection).__name__}")
     for entry in document_class.indexes or ():
         _warn_of_gone(document_class, entry)
     return create(collection, declared_indexes(document_class))

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from pymongo.cursor import Cursor as PyMongoCursor
+
 from mongokit import _driver
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ class Paginator(Generic[D]):
 
     Raises:
         ValueError: `page` or `limit` is less than 1.
+        TypeError: One of them is no int, or the query is no cursor of `find`.
 
     Example:
         >>> page = Paginator(db.User.find().sort("name"), page=2, limit=1)
@@ -43,6 +46,11 @@ class Paginator(Generic[D]):
 
     def __init__(self, cursor: Cursor[D], page: int = 1, limit: int = 10) -> None:
         """Take the query and the place."""
+        if not isinstance(cursor, PyMongoCursor):
+            raise TypeError(f"cursor must be what find() returns, not {type(cursor).__name__}")
+        for name, value in (("page", page), ("limit", limit)):
+            if not isinstance(value, int):
+                raise TypeError(f"{name} must be an int, not {type(value).__name__}")
         if page < 1 or limit < 1:
             raise ValueError(f"page and limit must be at least 1, not {page} and {limit}")
         self._cursor = cursor
