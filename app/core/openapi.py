@@ -97,7 +97,8 @@ _LINK = {
 _DESCRIPTION = """\
 JSON in UTF-8, both ways. Every error is answered as `application/problem+json` (RFC 9457), also
 those that no operation lists: 404 where there is no such address, 405 where it has no such method.
-An argument in the query that an operation does not list, or one given twice, is a 400.
+An argument in the query that an operation does not list, or one given twice, is a 400, and
+`If-Match` before a change that does not list it a 412.
 
 Each answer carries an `X-Request-ID`, the one of the request if it had one; logs name it.\
 """

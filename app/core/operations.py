@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from flask import current_app
 from werkzeug.datastructures import MIMEAccept
-from werkzeug.exceptions import NotAcceptable
+from werkzeug.exceptions import NotAcceptable, PreconditionFailed
 
 from app.core.current import current_request
 from app.core.errors import PROBLEM_JSON, MalformedRequest
@@ -39,6 +39,7 @@ Mode = Literal["create", "update", "replace", "read", "page"]
 
 V = TypeVar("V", bound="Callable[..., Any]")
 _ATTRIBUTE = "__operation__"
+_SAFE = ("GET", "HEAD")
 
 
 class Query(Protocol):
@@ -223,6 +224,8 @@ def operation_of(view: Callable[..., Any]) -> Operation | None:
 def init_app(app: Flask) -> None:
     """Refuse arguments that no view of the API has said to take, and clients that take no JSON.
 
+    Also `If-Match` before a change of what has no tag (RFC 9110, 13.1.1: it must not be made then).
+
     Args:
         app: The application; views added later are included.
 
@@ -271,6 +274,8 @@ def _check_request() -> None:
     if said is None:
         return
     _check_accepted(said, asked)
+    if "HTTP_IF_MATCH" in asked.environ and not said.is_conditional and asked.method not in _SAFE:
+        raise PreconditionFailed("What this changes has no tag: leave If-Match out.")
     if not asked.query_string:
         return
     known = said.query.parameters() if said.query else {}

@@ -12,7 +12,7 @@ from another site, it is refused (`app.users.access`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask_wtf.csrf import CSRFError, CSRFProtect  # type: ignore[import-untyped]
@@ -228,6 +228,22 @@ def unsupported_type(wanted: str = "application/json") -> UnsupportedMediaType:
     return UnsupportedMediaType(f"Send the body as {wanted}.")
 
 
+class _ChunkedBody:
+    """The body of a request that came in chunks; a malformed chunk is an error of the client's.
+
+    Each server tells of one by an exception of its own. Of an `OSError` Werkzeug makes a 400.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            return self._stream.read(size)
+        except Exception as error:
+            raise OSError("the body is malformed, or broke off") from error
+
+
 def _with_headers(serve: WSGIApplication, config: Mapping[str, Any]) -> WSGIApplication:
     """Return a WSGI application whose answers have the headers; what one says itself stays.
 
@@ -249,6 +265,8 @@ def _with_headers(serve: WSGIApplication, config: Mapping[str, Any]) -> WSGIAppl
                 headers = [each for each in headers if each[0] != "Content-Type"]
             return start_response(status, headers, *error)
 
+        if "HTTP_TRANSFER_ENCODING" in environ:
+            environ["wsgi.input"] = _ChunkedBody(environ["wsgi.input"])
         return serve(environ, start)
 
     return serve_with_headers

@@ -48,7 +48,7 @@ def sign_in() -> Any:
     """Ask for e-mail and password, and begin a session."""
     form = SignInForm()
     wanted = access.local_path(request.args.get("next"))
-    if request.method == "GET":
+    if request.method != "POST":
         if access.signed_in_user() is not None:
             return redirect(wanted or url_for("users.index"), HTTPStatus.SEE_OTHER)
         if _wants_first_admin():
@@ -79,7 +79,7 @@ def first_admin() -> Any:
     if not current_app.config["FIRST_ADMIN_PAGE"]:
         raise NotFound
     form = FirstAdminForm()
-    if request.method == "GET":
+    if request.method != "POST":
         if not services.is_empty():
             return _to("account.sign_in")
         return render_template("account/first_admin.html", form=form)
@@ -129,7 +129,7 @@ def password() -> Any:
     form = OwnPasswordForm()
     if user.get("password_hash") is None:
         del form.current_password
-    if request.method == "GET":
+    if request.method != "POST":
         return render_template("account/password.html", form=form)
     current = form.current_password.data if "current_password" in form else None
     try:

@@ -44,6 +44,27 @@ class _Users(AppGroup):
         return super().invoke(ctx)
 
 
+REFUSED, NOT_FOUND, FAILED = 1, 3, 4  # exit statuses; 2 is click's
+
+
+class Failure(click.ClickException):
+    """Ends the command with a text and an exit status.
+
+    Args:
+        text: What is said, after "Error: ".
+        status: The exit status.
+
+    Example:
+        >>> raise Failure("The database did not do it.", FAILED)
+        Traceback (most recent call last):
+        app.users.cli.Failure: The database did not do it.
+    """
+
+    def __init__(self, text: str, status: int) -> None:
+        super().__init__("\n".join(map(printable, text.split("\n"))))
+        self.exit_code = status  # type: ignore[misc]
+
+
 commands = _Users("users", help="Users and their tokens; import and export.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 _format_option = click.option(
@@ -316,7 +337,8 @@ def _errors_for_people(counts: Counter[str] | None = None) -> Iterator[None]:
                 f" It stopped after {counts.total()} rows: run the same import again,"
                 " nothing is stored twice."
             )
-        raise click.ClickException(text) from error
+        is_the_database = isinstance(error, (bulk.DatabaseFailed, EngineError))
+        raise Failure(text, FAILED if is_the_database else REFUSED) from error
     except BrokenPipeError:  # `… | head`: click ends the command quietly
         raise
     except OSError as error:

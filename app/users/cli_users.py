@@ -19,7 +19,16 @@ from app.core.errors import DatabaseError, DomainError, MalformedRequest
 from app.core.fields import Field, at, fields_of, shown
 from app.core.pagination import DEFAULT_LIMIT, MAXIMUM_LIMIT
 from app.users import documents, services, signing_in, tokens
-from app.users.cli import commands, json_option, print_json, printable
+from app.users.cli import (
+    FAILED,
+    NOT_FOUND,
+    REFUSED,
+    Failure,
+    commands,
+    json_option,
+    print_json,
+    printable,
+)
 from app.users.listing import SORTS, ListRequest
 from app.users.permissions import OPERATOR, SCOPES
 
@@ -31,7 +40,6 @@ if TYPE_CHECKING:
 __all__ = ["commands"]  # those of `cli` and those below
 
 ROLES = get_args(documents.Role)
-REFUSED, NOT_FOUND, FAILED = 1, 3, 4  # exit statuses; 2 is click's
 
 _password_option = click.option(
     "--password-stdin",
@@ -313,19 +321,11 @@ def _errors_for_people() -> Iterator[None]:
         [reason] = error.errors
         raise click.BadParameter(reason["message"], param_hint=f"--{reason['path']}") from error
     except (services.UserNotFound, tokens.TokenNotFound) as error:
-        raise _Failure(error.title, NOT_FOUND) from error
+        raise Failure(error.title, NOT_FOUND) from error
     except DomainError as error:
         reasons = [f"{each['path']}: {each['message']}" for each in error.errors if each["path"]]
         reasons += [each["message"] for each in error.errors if not each["path"]]
-        raise _Failure("\n  ".join([error.title, *reasons]), REFUSED) from error
+        raise Failure("\n  ".join([error.title, *reasons]), REFUSED) from error
     except (DatabaseError, EngineError) as error:
         text = str(error) if isinstance(error, EngineError) else "The database did not do it."
-        raise _Failure(text, FAILED) from error
-
-
-class _Failure(click.ClickException):
-    """Ends the command with one text and one status."""
-
-    def __init__(self, text: str, status: int) -> None:
-        super().__init__("\n".join(map(printable, text.split("\n"))))
-        self.exit_code = status  # type: ignore[misc]
+        raise Failure(text, FAILED) from error

@@ -101,7 +101,7 @@ def edit(id: ObjectId) -> Any:
     form = user_form_of(user)
     if not access.may(Action.CHANGE_ROLE, id):
         form.without("role")
-    if request.method == "GET":
+    if request.method != "POST":
         version = user.get("version") or 0
         return render_template("users/edit.html", form=form, user=user, version=version)
     try:
@@ -129,7 +129,7 @@ def password(id: ObjectId) -> Any:
     permissions.require(caller(), Action.SET_PASSWORD, id)
     user = services.find(id, by=caller())
     form = NewPasswordForm()
-    if request.method == "GET":
+    if request.method != "POST":
         return render_template("users/password.html", form=form, user=user)
     try:
         signing_in.set_password(id, form.password.data, by=caller())
@@ -155,7 +155,7 @@ def delete(id: ObjectId) -> Any:
     permissions.require(caller(), Action.REMOVE, id)
     user = services.find(id, by=caller())
     is_oneself = id == caller().id
-    if request.method == "GET":
+    if request.method != "POST":
         return render_template("users/delete.html", user=user)
     try:
         services.remove(id, by=caller(), expected=_version_sent())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.core.db import db
+from tests.secrets import OTHER_PASSWORD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -290,6 +291,42 @@ def test_token_that_may_only_write_changes_under_a_condition(
     assert writer.delete(path, headers={"If-Match": tag}).status_code == 412
     tag = changed.headers["ETag"]
     assert writer.delete(path, headers={"If-Match": tag}).status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("method", "below", "body"),
+    [
+        ("POST", None, {"name": "Eve", "email": "eve@example.org"}),
+        ("PUT", "password", {"password": OTHER_PASSWORD}),
+        ("DELETE", "sessions", None),
+    ],
+)
+def test_condition_on_what_has_no_tag_is_never_met(
+    client: FlaskClient, method: str, below: str | None, body: Any
+) -> None:
+    ada = make(client)
+    path = f"/api/users/{ada['id']}/{below}" if below else "/api/users"
+
+    refused = client.open(path, method=method, json=body, headers={"If-Match": '"x"'})
+    done = client.open(path, method=method, json=body)
+
+    assert (refused.status_code, refused.mimetype) == (412, "application/problem+json")
+    assert done.status_code in {201, 204}
+
+
+def test_malformed_chunk_is_400_whatever_the_server_raises(client: FlaskClient) -> None:
+    class Chunks:
+        def read(self, _size: int = -1) -> bytes:
+            raise RuntimeError("Invalid chunk size: b'ZZ'")  # as gunicorn's, no OSError
+
+    answer = client.post(
+        "/api/users",
+        content_type="application/json",
+        headers={"Transfer-Encoding": "chunked"},
+        environ_overrides={"wsgi.input": Chunks(), "wsgi.input_terminated": True},
+    )
+
+    assert (answer.status_code, answer.mimetype) == (400, "application/problem+json")
 
 
 def test_delete_is_204_and_then_404(client: FlaskClient) -> None:

@@ -277,7 +277,7 @@ def test_database_that_is_gone_ends_the_import_with_one_sentence(
 
     for arguments in (["import", str(file)], ["export", str(tmp_path / "out.csv")]):
         result = app.test_cli_runner().invoke(args=["users", *arguments])
-        assert result.exit_code == 1
+        assert result.exit_code == 4
         assert "Error: The database did not answer" in result.stderr
         assert "Traceback" not in result.output
     assert not (tmp_path / "out.csv").exists()

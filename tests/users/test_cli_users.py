@@ -9,7 +9,7 @@ import click
 import pytest
 
 from app.core.db import db
-from app.users import cli_users, services, signing_in, tokens
+from app.users import cli, services, signing_in, tokens
 from app.users.permissions import OPERATOR
 from tests.secrets import OTHER_PASSWORD, PASSWORD
 
@@ -41,7 +41,7 @@ def printed(result: Result) -> Any:
 
 
 def test_every_command_has_an_example_and_its_options_a_help(run: Callable[..., Result]) -> None:
-    commands = cli_users.commands.commands
+    commands = cli.commands.commands
 
     assert set(commands) >= {
         *("list", "show", "create", "create-admin", "edit", "delete", "token", "tokens"),
@@ -70,7 +70,7 @@ def test_user_is_made_shown_changed_and_removed(run: Callable[..., Result]) -> N
     assert shown == made
     assert changed == made | {"name": "Ada Lovelace", "role": "admin"}
     assert removed == changed
-    assert run("show", "ada@example.org").exit_code == cli_users.NOT_FOUND
+    assert run("show", "ada@example.org").exit_code == cli.NOT_FOUND
 
 
 def test_users_are_listed_page_by_page(run: Callable[..., Result]) -> None:
@@ -111,7 +111,7 @@ def test_password_is_never_an_argument_and_a_terminal_is_asked_only_where_there_
     assert "--password-stdin" in refused.output
     assert not [
         option
-        for command in cli_users.commands.commands.values()
+        for command in cli.commands.commands.values()
         for parameter in command.params
         for option in parameter.opts
         if option == "--password"
@@ -150,7 +150,7 @@ def test_field_of_ones_own_is_set_by_its_name(run: Callable[..., Result]) -> Non
     refused = run(*CREATE, "--set", "phone=1")
     wrong = run(*CREATE, "--set", "phone")
 
-    assert refused.exit_code == cli_users.REFUSED
+    assert refused.exit_code == cli.REFUSED
     assert "phone is not a field of a user" in refused.stderr
     assert wrong.exit_code == 2
 
@@ -208,7 +208,7 @@ def test_database_that_is_gone_is_its_own_status(make_app: Callable[..., Flask])
 
     result = app.test_cli_runner().invoke(args=["users", "list"])
 
-    assert result.exit_code == cli_users.FAILED
+    assert result.exit_code == cli.FAILED
     assert "127.0.0.1" not in result.output
 
 

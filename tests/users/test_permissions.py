@@ -195,6 +195,31 @@ def test_every_operation_of_the_api_asks_who_it_is(app: Flask) -> None:
     assert asked >= 12
 
 
+def test_head_is_get_without_the_body_and_changes_nothing(
+    app: Flask, people: People, sign_in: Callable[..., FlaskClient]
+) -> None:
+    visitor, client = app.test_client(), sign_in(people.admin)
+    user = people.member
+    form = {"version": "1", "name": "Eve", "email": "eve@example.org", "password": PASSWORD}
+    asked = 0
+
+    for rule in app.url_map.iter_rules():
+        methods = rule.methods or set()
+        if "GET" not in methods or rule.arguments - {"id"} or rule.rule.endswith("/export"):
+            continue
+        path = re.sub(r"<[^>]+>", str(user["_id"]), rule.rule)
+        for who in (visitor, client):
+            with who.get(path) as got, who.head(path) as plain, who.head(path, data=form) as sent:
+                assert plain.status_code == sent.status_code == got.status_code, path
+                assert (plain.data, sent.data) == (b"", b""), path
+        asked += 1
+
+    assert asked >= 20
+    with app.app_context():
+        assert services.find(user["_id"], by=OPERATOR) == user
+        assert db["users"].count_documents({}) == len(people)
+
+
 def test_right_is_that_of_the_moment(
     people: People, token_of: Callable[..., str], app: Flask
 ) -> None:
