@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
+from tests.processes import lives
 from tests.secrets import PASSWORD
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ class Service:
             process.kill()
         for started in self.started:
             started.poll()  # else a dead one stays in the list of processes
-        assert eventually(lambda: not any(_lives(process) for process in processes))
+        assert eventually(lambda: not any(lives(process) for process in processes))
 
     def kill_all(self) -> None:
         """Kill the servers, their keeper and their engine, all at once."""
@@ -196,15 +197,8 @@ class Service:
         return [
             process
             for process in psutil.process_iter(["cmdline"])
-            if matches(" ".join([*(process.info["cmdline"] or ()), ""])) and _lives(process)
+            if matches(" ".join([*(process.info["cmdline"] or ()), ""])) and lives(process)
         ]
-
-
-def _lives(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def _group_of(process: psutil.Process) -> int:
@@ -326,7 +320,7 @@ def test_reloader_restarts_the_server_on_the_same_engine(service: Service, tmp_p
 
     os.utime(watched)
 
-    assert eventually(lambda: not _lives(server))
+    assert eventually(lambda: not lives(server))
     assert eventually(lambda: service.answers("/readyz"))
     assert service.engines() == [engine]
     assert service.add("Ada", "ada@example.org") == 409

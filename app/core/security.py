@@ -131,6 +131,8 @@ class _Sessions(SecureCookieSessionInterface):
 
 def _check() -> None:
     app, asked = current_application(), current_request()
+    if "HTTP_TRANSFER_ENCODING" in asked.environ:  # nobody has read of it yet
+        asked.environ["wsgi.input"] = _ChunkedBody(asked.environ["wsgi.input"])
     _check_sizes(asked, app.config)
     if not errors.is_api_path(asked.path):
         if asked.endpoint is not None and app.config["WTF_CSRF_ENABLED"]:
@@ -265,8 +267,6 @@ def _with_headers(serve: WSGIApplication, config: Mapping[str, Any]) -> WSGIAppl
                 headers = [each for each in headers if each[0] != "Content-Type"]
             return start_response(status, headers, *error)
 
-        if "HTTP_TRANSFER_ENCODING" in environ:
-            environ["wsgi.input"] = _ChunkedBody(environ["wsgi.input"])
         return serve(environ, start)
 
     return serve_with_headers

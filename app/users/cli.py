@@ -1,7 +1,7 @@
 """The terminal's door: `flask users import`, `flask users export` and `flask users refresh`.
 
 What was asked for goes to standard output, everything about it to standard error. Exit status 0:
-done; 1: rows were refused, or it stopped half way; 2: it can't begin.
+done; 1: rows or the whole were refused; 2: it can't begin; 4: the database did not do it.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def import_users(
         print_json(bulk.totals(counts))
     else:
         click.echo(_summary(counts, dry_run=dry_run))
-    context.exit(1 if counts["refused"] else 0)
+    context.exit(REFUSED if counts["refused"] else 0)
 
 
 @commands.command("export")
@@ -209,7 +209,7 @@ def refresh_users(context: click.Context, as_json: bool) -> None:
             f"{counts['set']} set right, {counts['right']} were right, {counts['taken']} have the"
             " e-mail address of another"
         )
-    context.exit(1 if counts["taken"] else 0)
+    context.exit(REFUSED if counts["taken"] else 0)
 
 
 def _format_of(file: str) -> files.Format:

@@ -27,6 +27,7 @@ from pymongo import MongoClient
 
 from app.core import embedded
 from app.core.embedded import EngineError, attach, detach
+from tests.processes import lives
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -112,16 +113,10 @@ def _kill(*pids: int) -> None:
     A signal needs its time to arrive, and a dying process loses its command line first and its
     locks some time later: whoever attaches in between meets a keeper that seems to live.
     """
+    processes = [psutil.Process(pid) for pid in pids]
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
-    assert _eventually(lambda: not any(_holds_something(pid) for pid in pids))
-
-
-def _holds_something(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+    assert _eventually(lambda: not any(lives(process) for process in processes))
 
 
 def _processes(words: str) -> list[int]:

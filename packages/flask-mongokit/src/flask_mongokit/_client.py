@@ -68,7 +68,9 @@ def connect(app: Flask, documents: Iterable[type]) -> tuple[Connection, str]:
     client = Connection(uri() if callable(uri) else uri, **options)
     try:
         client.register(list(documents))
-        return client, client[name or client.get_default_database("flask").name].name
+        return client, client[
+            name or client.get_default_database(DEFAULTS["MONGODB_DATABASE"]).name
+        ].name
     except BaseException:
         client.close()
         raise

@@ -19,6 +19,7 @@ import mongokit
 from flask_mongokit._client import DEFAULTS, State
 from flask_mongokit._document import BSONObjectIdConverter, Document
 from flask_mongokit._indexes import commands, plans
+from mongokit.connection import document_classes
 from mongokit.indexes import create
 
 if TYPE_CHECKING:
@@ -112,11 +113,7 @@ class MongoKit:
             >>> db.register([Task, Note]) == db.registered_documents == [Task, Note]
             True
         """
-        one = isinstance(documents, (type, str)) or not isinstance(documents, Iterable)
-        classes: list[Any] = [documents] if one else list(documents)  # type: ignore[arg-type]
-        for cls in classes:
-            if not (isinstance(cls, type) and hasattr(cls, "__mongokit__")):
-                raise TypeError(f"can't register {cls!r}: it is no Document class")
+        classes = document_classes(documents)
         self._documents |= {cls.__name__: cls for cls in classes}
         for state in list(self._states.values()):
             state.register(classes)

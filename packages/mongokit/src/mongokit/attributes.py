@@ -75,9 +75,10 @@ def hide_field_properties(cls: Any) -> None:
     Args:
         cls: A `SchemaDocument` class.
     """
-    inherited = {name for base in cls.__mro__[1:] for name in vars(base)}
-    for name in inherited - vars(cls).keys():
-        found = [vars(base)[name] for base in cls.__mro__[1:] if name in vars(base)]
+    bases = cls.__mro__[1:]
+    fields = {n for base in bases for n, v in vars(base).items() if isinstance(v, FieldProperty)}
+    for name in fields - vars(cls).keys():
+        found = [vars(base)[name] for base in bases if name in vars(base)]
         if isinstance(found[0], FieldProperty):
             others = (each for each in found if not isinstance(each, (FieldProperty, NoField)))
             setattr(cls, name, next(others, NoField()))

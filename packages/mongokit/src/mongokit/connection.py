@@ -114,16 +114,13 @@ class Connection(LegacyClient):
             ... class Tag(Document):
             ...     structure = {"name": str}
         """
-        single = isinstance(documents, type)
-        for cls in [documents] if single else list(documents):
-            if not hasattr(cls, "__mongokit__") or not isinstance(cls, type):
-                raise TypeError(f"can't register {cls!r}: it is no Document class")
+        for cls in document_classes(documents):
             compile_again_if_changed(cls)
             self._documents[cls.__name__] = cls
             for companion in getattr(cls, "_companions", ()):
                 self._documents.setdefault(companion.__name__, companion)
         references.note_targets(self._documents)
-        return documents if single else None
+        return documents if isinstance(documents, type) else None
 
     def documents(self, document_class: type[D]) -> Documents[D]:
         """Return the manager of a class in the database and collection that it names, typed.
@@ -216,6 +213,27 @@ class Connection(LegacyClient):
         """List the attributes and the registered classes that name database and collection."""
         named = {n for n, cls in self._documents.items() if getattr(cls, "__database__", None)}
         return sorted({*super().__dir__(), *named})
+
+
+def document_classes(documents: Any) -> list[type[Any]]:
+    """Return the classes that `register` was given, one or several.
+
+    Args:
+        documents: A class, or an iterable of classes.
+
+    Raises:
+        TypeError: Something that is no document class.
+
+    Example:
+        >>> document_classes(User), document_classes((User,))
+        ([<class '...User'>], [<class '...User'>])
+    """
+    several = isinstance(documents, Iterable) and not isinstance(documents, (type, str))
+    classes = list(documents) if several else [documents]
+    for cls in classes:
+        if not (isinstance(cls, type) and hasattr(cls, "__mongokit__")):
+            raise TypeError(f"can't register {cls!r}: it is no Document class")
+    return classes
 
 
 def _with_uuids(args: tuple[Any, ...], options: dict[str, Any]) -> dict[str, Any]:

@@ -613,18 +613,19 @@ def validated_size(
     model = type(document).__mongokit__
     binding = document._binding
     options = UNBOUND_OPTIONS if binding is None else binding.options
+    raising = document.raise_validation_errors
     try:
-        if document.raise_validation_errors:  # `check` in one call less: all documents come here
+        if raising:  # `check` in one call less: all documents come here
             size = model.check(document, options) or check_by_walking(document, options)
         else:
             size = check(document, options)
     except StructureError as error:
         raise _explained(document, error) from error.__cause__
-    if size > LARGE and (document.raise_validation_errors or not document.validation_errors):
+    if size > LARGE and (raising or not document.validation_errors):
         try:
             _check_size(document, bson.encode(stored_form(document), False, options))
         except (MaxDocumentSizeError, InvalidDocument, OverflowError) as error:
-            if document.raise_validation_errors:
+            if raising:
                 raise
             document.validation_errors[None] = [error]
     if model.has_references:

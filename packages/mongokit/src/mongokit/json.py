@@ -201,7 +201,7 @@ def _plain(value: Any, node: Node | None, above: tuple[Document, ...], *, locate
     """Return the JSON form of a value that stands where `node` is declared."""
     match value:
         case Code(scope=dict() as scope):  # without one it is a text, which the declaration makes
-            inside = _plain(dict(scope), None, above, located=located)
+            inside = _plain(scope, None, above, located=located)
             return {"$code": str(value), "$scope": inside}
         case None | bool() | str():
             return value

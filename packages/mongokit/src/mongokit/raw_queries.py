@@ -112,8 +112,7 @@ class RawQueries:
             >>> db.users.fetch_one({"name": "Ada"})["age"]
             36
         """
-        found: Raw | None = only_one(self.find(spec, *args, **kwargs), "document")
-        return found
+        return self.one(spec, *args, **kwargs)
 
     def find_fulltext(self, search: str, **kwargs: Any) -> dict[str, list[Raw]]:
         """Search the collection's text index.
